@@ -1,0 +1,43 @@
+# One word for each thing people do here. The first use sets everything up in .venv, from the lock, by hash.
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run demo test lint format bench lock clean
+
+run: .venv/ready
+	@$(BIN)/twinseal demo --serve
+
+demo: .venv/ready
+	@$(BIN)/twinseal demo
+
+test: .venv/ready
+	@$(BIN)/pytest -n auto $(ARGS)
+
+lint: .venv/ready
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: .venv/ready
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: .venv/ready
+	@$(BIN)/python -m tests.bench $(ONLY)
+
+# Nothing younger than a week: a poisoned release is usually found by then.
+lock: .venv/ready
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--exclude-newer "$$(date -u -d '7 days ago' +%F)" --group dev pyproject.toml -o requirements.lock
+
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Twinseal needs Python 3.11 or later; set PYTHON=")'
+	@$(PYTHON) -m venv .venv || { echo "no venv module here; on Debian: apt-get install python3-venv"; exit 1; }
+	@echo "setting up .venv (once) ..."
+	@$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+clean:
+	rm -rf .venv out .mypy_cache .ruff_cache .pytest_cache
