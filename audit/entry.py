@@ -1,0 +1,195 @@
+"""What one entry is: its fields, its bytes, and the hash that stands for it.
+
+The body is canonical JSON and the only truth; whatever else is stored beside it is derived from it. `seq` and `prev`
+(the leaf hash of the entry before) are inside the body, so that an entry cannot be moved, repeated or left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from audit import canonical
+from audit.errors import EntryError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VERSION = 1
+MAX_BODY = 65_535  # C2SP tlog-tiles gives an entry's length in 16 bits.
+GENESIS_KIND = "ledger.genesis"
+GENESIS_PREV = "0" * 64
+
+FIELDS = ("v", "log", "seq", "prev", "ts", "kind", "actor", "repo", "subject", "data")
+ACTOR_FIELDS = ("id", "kind", "key")
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+_LOG = re.compile(r"[!-*,-~]{1,255}")  # An origin as C2SP signed-note wants names: no spaces, no plus; ASCII here.
+_KIND = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
+_KEY = re.compile(r"[a-z0-9_.]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did it: a name, what sort of principal, and the key that proved it (empty where none did)."""
+
+    id: str
+    kind: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a caller hands in; the ledger adds its place and its time. `repo` and `subject` may be empty.
+
+    The first-level keys of `data` are `[a-z0-9_.]+`; below, any ASCII key is fine.
+    """
+
+    kind: str
+    actor: Actor
+    repo: str
+    subject: str
+    data: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry, well-formed by construction. `ts` is milliseconds since 1970 UTC, `prev` a leaf hash in hex.
+
+    Raises:
+        EntryError: a field is of the wrong type or shape. Whether `prev` is the right one is the ledger's to say.
+    """
+
+    seq: int
+    prev: str
+    ts: int
+    kind: str
+    actor: Actor
+    repo: str
+    subject: str
+    data: Mapping[str, object]
+    log: str
+    v: int = VERSION
+
+    def __post_init__(self) -> None:
+        _known_version(self.v)
+        _whole("seq", self.seq)
+        _whole("ts", self.ts)
+        _shaped("log", self.log, _LOG)
+        _shaped("prev", self.prev, _HASH)
+        _shaped("kind", self.kind, _KIND)
+        for name, value in (("repo", self.repo), ("subject", self.subject)):
+            _text(name, value)
+        for name in ACTOR_FIELDS:
+            _text(f"actor.{name}", getattr(self.actor, name))
+        if not self.actor.id:
+            raise EntryError("expected actor.id to name someone, got an empty text")
+        self._check_data()
+        self._check_genesis()
+
+    def _check_data(self) -> None:
+        if not isinstance(self.data, dict):
+            raise EntryError(f"expected data to be a dict, got {type(self.data).__name__}")
+        for key in self.data:
+            _shaped("a key of data", key, _KEY)
+
+    def _check_genesis(self) -> None:
+        first = self.seq == 0
+        if first != (self.kind == GENESIS_KIND):
+            raise EntryError(f"expected entry 0, and no other, to be {GENESIS_KIND}, got seq {self.seq} {self.kind}")
+        if first != (self.prev == GENESIS_PREV):
+            raise EntryError(f"expected entry 0, and no other, to have prev all zeros, got seq {self.seq} {self.prev}")
+
+    def encode(self) -> bytes:
+        """The body.
+
+        Raises:
+            EntryError: longer than 65,535 bytes, or (CanonicalError) data outside the canonical subset.
+        """
+        fields = {name: getattr(self, name) for name in FIELDS}
+        fields["actor"] = {name: getattr(self.actor, name) for name in ACTOR_FIELDS}
+        return _fit(canonical.encode(fields))
+
+
+def parse(body: bytes) -> Entry:
+    """The entry that `body` spells.
+
+    Raises:
+        EntryError: not an entry of this version, or (CanonicalError) not its canonical spelling.
+    """
+    return _build(canonical.decode(_fit(body)))
+
+
+def seal(draft: Draft, *, log: str, seq: int, prev: str, ts: int) -> tuple[Entry, bytes]:
+    """The entry a draft becomes at this place, and its body.
+
+    The entry is read back from the body, so that what folds it now sees what will fold it on a rebuild: lists, not
+    tuples; plain text, not enumerations; and nothing the caller may still change.
+
+    Raises:
+        EntryError: as for `Entry` and `Entry.encode`.
+    """
+    if not isinstance(draft.actor, Actor):
+        raise EntryError(f"expected actor to be an Actor, got {type(draft.actor).__name__}")
+    actor = {"id": draft.actor.id, "kind": draft.actor.kind, "key": draft.actor.key}
+    fields = {"v": VERSION, "log": log, "seq": seq, "prev": prev, "ts": ts, "kind": draft.kind, "actor": actor}
+    body = _fit(canonical.encode(fields | {"repo": draft.repo, "subject": draft.subject, "data": draft.data}))
+    return _build(json.loads(body)), body
+
+
+def leaf_hash(body: bytes) -> bytes:
+    """The hash of an entry as a leaf (RFC 6962, section 2.1): the prefix keeps leaves and nodes apart."""
+    return hashlib.sha256(b"\0" + body).digest()
+
+
+def blob_reference(data: bytes) -> dict[str, object]:
+    """How an entry's data names a payload too large for a body."""
+    return {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+
+
+def _build(fields: dict[str, object]) -> Entry:
+    # The version first: another version may have other fields.
+    _known_version(fields.get("v"))
+    _exactly("the entry", fields, FIELDS)
+    actor = fields.pop("actor")
+    if not isinstance(actor, dict):
+        raise EntryError(f"expected actor to be an object, got {type(actor).__name__}")
+    _exactly("actor", actor, ACTOR_FIELDS)
+    return Entry(actor=Actor(**actor), **fields)  # type: ignore[arg-type]  # Entry checks every one.
+
+
+def _known_version(v: object) -> None:
+    _whole("v", v)
+    if v != VERSION:
+        raise EntryError(f"expected v {VERSION}, got {v}: written by a later version?")
+
+
+def _exactly(where: str, got: dict[str, object], names: tuple[str, ...]) -> None:
+    if got.keys() != set(names):
+        odd = ", ".join(ascii(name) for name in sorted(got.keys() ^ set(names)))
+        raise EntryError(f"expected {where} to have exactly {', '.join(names)}; missing or unknown: {odd}")
+
+
+def _whole(name: str, value: object) -> None:
+    # Not isinstance: True is an int to Python and not to anyone who reads the body.
+    if type(value) is not int or value < 0:
+        raise EntryError(f"expected {name} to be a whole number from 0, got {ascii(value)[:80]}")
+
+
+def _text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise EntryError(f"expected {name} to be text, got {type(value).__name__}")
+
+
+def _shaped(name: str, value: object, shape: re.Pattern[str]) -> None:
+    if not isinstance(value, str) or not shape.fullmatch(value):
+        raise EntryError(f"expected {name} to match {shape.pattern}, got {ascii(value)[:80]}")
+
+
+def _fit(body: bytes) -> bytes:
+    if len(body) > MAX_BODY:
+        raise EntryError(f"expected a body of at most {MAX_BODY} bytes, got {len(body)}: put the payload in a blob")
+    return body

@@ -1,0 +1,143 @@
+"""The SQLite store: which SQLite, how it is opened, and that only one process writes.
+
+Promises. A commit that returned is durable (WAL, synchronous=FULL), as far as the disk keeps its own promises. There is
+one writer at a time, held by a file lock that ends with its process. Readers cannot write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from audit import schema as ledger_schema
+from audit.errors import LockedError, StoreError
+
+if TYPE_CHECKING:
+    # The same interface; type checkers know the one in the standard library.
+    import sqlite3 as sqlite
+    from collections.abc import Iterator
+    from pathlib import Path
+else:
+    from pysqlite3 import dbapi2 as sqlite
+
+Connection = sqlite.Connection
+
+_FIXED = (3, 51, 3)
+_BACKPORTS = {(3, 44): 6, (3, 50): 7}
+
+
+class _Writer(sqlite.Connection):
+    """A connection that holds the lock of its ledger until it is closed."""
+
+    lock = -1
+
+    def close(self) -> None:
+        super().close()
+        held, self.lock = self.lock, -1
+        if held >= 0:
+            os.close(held)
+
+
+def check_version(version: tuple[int, int, int] = sqlite.sqlite_version_info) -> None:
+    """Refuse an SQLite that may lose committed transactions in WAL mode (the WAL-reset bug).
+
+    Raises:
+        StoreError: older than 3.51.3, and neither 3.44.6 or later in 3.44 nor 3.50.7 or later in 3.50.
+    """
+    major, minor, patch = version
+    backport = _BACKPORTS.get((major, minor))
+    if version < _FIXED and (backport is None or patch < backport):
+        raise StoreError(
+            "expected an SQLite without the WAL-reset bug (3.51.3 or later, 3.50.7+, 3.44.6+), "
+            f"got {major}.{minor}.{patch}; the pysqlite3 package bundles a good one"
+        )
+
+
+def open_writer(path: Path, *, schema: str = "") -> sqlite.Connection:
+    """The one connection that writes and checkpoints. Creates what is missing; closing it releases the lock.
+
+    `schema` creates the caller's own tables in the same transaction as ours; it must bear being run again.
+
+    Raises:
+        LockedError: another process (or this one) has the ledger open.
+        StoreError: a bad SQLite, not a database, or one whose ledger tables are not as we make them.
+    """
+    check_version()
+    with contextlib.ExitStack() as undo, _translated(path):
+        lock = _lock(path)
+        undo.callback(os.close, lock)
+        _private(path)
+        connection = sqlite.connect(path, isolation_level=None, check_same_thread=False, factory=_Writer)
+        undo.callback(connection.close)
+        connection.execute("pragma foreign_keys = on")
+        connection.execute("pragma trusted_schema = off")
+        _expect(connection, "pragma journal_mode = wal", "wal")
+        connection.execute("pragma synchronous = full")
+        ledger_schema.install(connection, extra=schema)
+        undo.pop_all()
+    connection.lock = lock
+    return connection
+
+
+def open_reader(path: Path) -> sqlite.Connection:
+    """A connection that cannot write; any number may be open beside the writer.
+
+    Raises:
+        StoreError: a bad SQLite, or no ledger there that we can read.
+    """
+    check_version()
+    with _translated(path):
+        connection = sqlite.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
+        with contextlib.ExitStack() as undo:
+            undo.callback(connection.close)
+            connection.execute("pragma query_only = on")
+            connection.execute("select size from ledger_head").fetchone()
+            undo.pop_all()
+    return connection
+
+
+def open_memory() -> sqlite.Connection:
+    """A database of its own, in memory and empty: for folding a ledger again beside the one on disk."""
+    check_version()
+    return sqlite.connect(":memory:", isolation_level=None)
+
+
+def _lock(path: Path) -> int:
+    """Hold `<path>.lock`, or say who does. The file stays: removing it would let two processes hold two locks."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    lock = os.open(f"{path}.lock", flags, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(lock, 32).decode(errors="replace").strip() or "unknown"
+        os.close(lock)
+        raise LockedError(f"expected to be the only writer of {path}, got process {holder} before us") from None
+    os.ftruncate(lock, 0)
+    os.write(lock, f"{os.getpid()}\n".encode())
+    return lock
+
+
+def _private(path: Path) -> None:
+    """Owner-only from its first moment on; SQLite gives its side files the same mode."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        # By name: opening and closing the file here would drop the locks of other connections in this process.
+        path.chmod(0o600)
+
+
+def _expect(connection: sqlite.Connection, pragma: str, expected: str) -> None:
+    got = connection.execute(pragma).fetchone()[0]
+    if got != expected:
+        raise StoreError(f"expected `{pragma}` to be taken, got {got}: does the file system allow shared memory?")
+
+
+@contextlib.contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite.Error, OSError) as error:
+        raise StoreError(f"expected a ledger to open at {path}, got: {error}") from error

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ledger_world import GENESIS, draft, fold
+from pysqlite3 import dbapi2 as sqlite
+
+from audit import transaction
+from audit.errors import CanonicalError, EntryError, StoreError
+
+if TYPE_CHECKING:
+    from ledger_world import World
+
+    from audit.entry import Entry
+    from audit.transaction import Transaction
+
+
+def test_entry_and_state_are_there_together(world: World) -> None:
+    world.grow(1)
+
+    def command(tx: Transaction) -> tuple[Any, ...]:
+        first, second = tx.append(draft(1)), tx.append(draft(2))
+        seen = tx.execute("select seq, subject from state where seq > 0").fetchall()
+        stored = tx.execute("select count(*) from ledger_entry").fetchone()
+        return first, second, seen, stored
+
+    with world.open() as ledger:
+        first, second, seen, stored = ledger.run(command)
+    assert (first.seq, second.seq) == (1, 2)
+    assert seen == [(1, "refs/heads/b1"), (2, "refs/heads/b2")]
+    assert stored == (3,)
+    assert [row[1] for row in world.rows()[1:]] == [first.encode(), second.encode()]
+
+
+def test_a_draft_that_is_not_fit_spoils_nothing(world: World) -> None:
+    world.grow(1)
+
+    def command(tx: Transaction) -> Entry:
+        for bad, kind in ((draft(x=0.5), CanonicalError), (draft(x="a" * 70_000), EntryError), (GENESIS, EntryError)):
+            with pytest.raises(kind):
+                tx.append(bad)
+        return tx.append(draft(1))
+
+    with world.open() as ledger:
+        assert ledger.run(command).seq == 1
+    assert world.state() == [0, 1]
+
+
+def test_a_failed_fold_fails_the_command_even_if_it_is_swallowed(world: World) -> None:
+    world.grow(1)
+
+    def picky(tx: Transaction, entry: Entry) -> None:
+        fold(tx, entry)
+        if "refuse" in entry.data:
+            raise LookupError("cannot fold this")
+
+    def command(tx: Transaction) -> str:
+        try:
+            tx.append(draft(1, refuse=True))
+        except LookupError:
+            with pytest.raises(StoreError, match="after a failed append"):
+                tx.append(draft(2))
+            with pytest.raises(StoreError, match="after a failed append"):
+                tx.execute("select 1")
+        return "as if nothing had happened"
+
+    with world.open(projector=picky) as ledger:
+        with pytest.raises(LookupError, match="cannot fold this"):
+            ledger.run(command)
+        assert ledger.run(lambda tx: tx.append(draft(1))).seq == 1
+    assert world.state() == [0, 1]
+
+
+def test_a_projector_only_folds(world: World) -> None:
+    world.grow(1)
+
+    def appending(tx: Transaction, entry: Entry) -> None:
+        tx.append(draft(9))
+
+    with world.open(projector=appending) as ledger, pytest.raises(StoreError, match="only to fold"):
+        ledger.run(lambda tx: tx.append(draft()))
+    assert len(world.rows()) == 1
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "commit",
+        "COMMIT -- now",
+        "rollback",
+        "begin",
+        "savepoint x",
+        "release command",
+        "end",
+        "pragma synchronous = off",
+        "attach ':memory:' as other",
+        "drop trigger ledger_entry_update",
+        "create table sly(a)",
+        "vacuum",
+        "/* select */ commit",
+        "-- select\ncommit",
+        "replace into state values (0, '')",
+        ";commit",
+        "",
+        " ",
+    ],
+)
+def test_a_command_does_not_take_the_batch_into_its_own_hands(world: World, sql: str) -> None:
+    world.grow(1)
+
+    def command(tx: Transaction) -> None:
+        tx.append(draft(1))
+        tx.execute(sql)
+
+    with world.open() as ledger:
+        with pytest.raises(StoreError, match="expected a statement of"):
+            ledger.run(command)
+        assert ledger.run(lambda tx: tx.append(draft(1))).seq == 1
+
+
+def test_two_statements_in_one_are_refused(world: World) -> None:
+    world.grow(1)
+    with world.open() as ledger, pytest.raises(StoreError, match="expected one statement"):
+        ledger.run(lambda tx: tx.execute("select 1; commit"))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "delete from ledger_entry",
+        "update ledger_entry set body = ''",
+        "insert or replace into ledger_head values (1, 0, zeroblob(32), 0)",
+        "delete from ledger_blob",
+        'with x as (select 1) DELETE FROM main."Ledger_Blob"',
+        "insert into ledger_entry(seq, body, leaf) select 2, replace(body, ':1', ':2'), leaf from ledger_entry",
+        "insert into ledger_blob values (zeroblob(32), x'00')",
+    ],
+)
+def test_a_command_cannot_rewrite_the_ledger(world: World, sql: str) -> None:
+    world.grow(2)
+    with world.open() as ledger:
+        ledger.run(lambda tx: tx.blob(b"x"))
+        with pytest.raises(StoreError, match="one that names ours"):
+            ledger.run(lambda tx: tx.execute(sql))
+    world.assert_honest()
+
+
+def test_a_command_can_tell_a_conflict_and_go_on(world: World) -> None:
+    world.grow(1)
+
+    def command(tx: Transaction) -> str:
+        with pytest.raises(sqlite.IntegrityError):
+            tx.execute("insert into state values (0, 'again')")
+        tx.append(draft(1))
+        return "went on"
+
+    with world.open() as ledger:
+        assert ledger.run(command) == "went on"
+    assert world.state() == [0, 1]
+
+
+def test_a_transaction_is_of_no_use_after_its_command(world: World) -> None:
+    world.grow(1)
+    with world.open() as ledger:
+        for command in (lambda tx: tx, lambda tx: tx.append(draft()) and tx):
+            kept = ledger.run(command)
+            for use in (lambda tx: tx.append(draft()), lambda tx: tx.execute("select 1"), lambda tx: tx.blob(b"")):
+                with pytest.raises(StoreError, match="after it returned"):
+                    use(kept)
+
+
+def test_a_blob_has_a_limit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.grow(1)
+    monkeypatch.setattr(transaction, "MAX_BLOB", 10)
+    with world.open() as ledger:
+        assert ledger.run(lambda tx: tx.blob(b"a" * 10))["size"] == 10
+        with pytest.raises(EntryError, match="at most 10 bytes, got 11"):
+            ledger.run(lambda tx: tx.blob(b"a" * 11))
+
+
+@pytest.mark.parametrize("swallowed", [True, False])
+def test_a_transaction_that_the_store_gave_up_takes_the_batch_with_it(world: World, swallowed: bool) -> None:  # noqa: FBT001
+    world.grow(1)
+
+    def command(tx: Transaction) -> None:
+        tx.append(draft(1))
+        try:
+            tx.execute("insert or rollback into state values (0, 'again')")
+        except sqlite.IntegrityError:
+            if not swallowed:
+                raise
+        # It would commit by itself, with nothing around it.
+        with pytest.raises(StoreError, match="a lost transaction"):
+            tx.execute("insert into state values (77, 'alone')")
+
+    with world.open() as ledger:
+        with pytest.raises(StoreError, match="UNIQUE constraint"):
+            ledger.run(command)
+        assert ledger.broken is None
+        assert ledger.run(lambda tx: tx.append(draft(1))).seq == 1
+    assert world.state() == [0, 1]
+    world.assert_honest()
