@@ -1,0 +1,1 @@
+"""The only rooms that touch the world: git, gpg, files, the clock, the network."""
