@@ -1,0 +1,171 @@
+"""A push, as the hook sees it: read the lines, ask, gather, ask again, leave the reservation, say why."""
+
+import posix
+
+from . import Refused, Undecided
+from .processes import SERVE, VALUES, WALK, Git, started
+from .wire import Service, parse_answer, parse_lines, parse_plan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .gather import Update
+    from .wire import Json
+
+ALLOWED, REFUSED, UNDECIDED = 0, 1, 3
+
+LINES = 1 << 20
+"""Bytes of ref lines read."""
+
+REFS = 100
+"""Refs in a push."""
+
+_PIECE = 1 << 16
+
+
+def main(home: str) -> int:
+    """Judge the push on standard input for the repository that holds ``home``; return the hook's exit code."""
+    git = None
+    try:
+        conf = _settings(home)
+        repository = _repository(home)
+        updates = _read_updates()
+        git = Git(conf["git"], repository, inherited=posix.environ)
+        return _receive(home, conf, git, updates)
+    except Refused as answer:
+        tell(f"twinseal: {answer}")
+        return REFUSED
+    except Undecided as failure:
+        tell(undecided(str(failure)))
+        return UNDECIDED
+    finally:
+        if git:
+            git.stop()
+
+
+def _receive(home: str, conf: dict[str, str], git: Git, updates: "Sequence[Update]") -> int:
+    # Git takes longer to start than the service to think, so it starts first.
+    known = [ref for _, _, ref in updates if ref.startswith("refs/")]
+    values = git.start(*VALUES, *known) if known else None  # Without a pattern it would list them all.
+    early = values, git.start(*SERVE), git.start(*WALK)
+    parent = posix.getppid()
+    start = started(parent)
+    with Service(conf["socket"]) as service:
+        service.send(_hello(conf["repository"], updates, pid=parent, start=start))
+        from .gather import gather  # While the service reads: what it takes to gather is imported.
+
+        text = _hear(service)
+        if text.startswith("plan\n"):
+            plan = parse_plan(text, count=len(updates))
+            service.send(gather(git, updates, plan, early=early))
+            text = _hear(service)
+    code, reserved, told = parse_answer(text)
+    if code == ALLOWED:
+        if posix.getppid() != parent:
+            raise Undecided("git receive-pack ended before the push was decided")
+        _reserve(f"{home}/reservations", f"{parent}-{start}", reserved)
+    tell(told)
+    return code
+
+
+def _hear(service: Service) -> str:
+    """Pass on what the service says meanwhile; return the first frame that is not talk."""
+    while (text := service.receive()).startswith("say\n"):
+        tell(text[4:])
+    return text
+
+
+def _hello(repository: str, updates: "Sequence[Update]", *, pid: int, start: int) -> "dict[str, Json]":
+    options = range(int(posix.environ.get(b"GIT_PUSH_OPTION_COUNT", b"0")))
+    return {
+        "v": 1,
+        "kind": "hello",
+        "repository": repository,
+        "session": posix.environ.get(b"TWINSEAL_SESSION", b"").decode("latin-1"),
+        "lines": [" ".join(update) for update in updates],
+        "options": [posix.environ.get(b"GIT_PUSH_OPTION_%d" % each, b"").decode("latin-1") for each in options],
+        "pid": pid,
+        "start": start,
+    }
+
+
+def _settings(home: str) -> dict[str, str]:
+    """Read ``key value`` lines."""
+    path = f"{home}/conf"
+    try:
+        with open(path, encoding="utf-8") as lines:
+            conf = dict(line.rstrip("\n").split(" ", 1) for line in lines)
+    except (OSError, ValueError) as error:
+        raise Undecided(f"the hook's settings cannot be read from {path}: {error}") from error
+    missing = [key for key in ("repository", "socket", "git") if not conf.get(key)]
+    if missing:
+        raise Undecided(f"the hook's settings in {path} lack {', '.join(missing)}")
+    if not conf["git"].startswith("/"):
+        raise Undecided(f"the hook's settings in {path} name git as {conf['git']}, expected an absolute path")
+    return conf
+
+
+def _repository(home: str) -> str:
+    """Return the repository around ``home``, once it is seen to be the one pushed to."""
+    repository = home.rpartition("/")[0]
+    ours, pushed = posix.stat(repository), posix.stat(posix.environ.get(b"GIT_DIR", b"."))
+    if (ours.st_dev, ours.st_ino) != (pushed.st_dev, pushed.st_ino):
+        raise Undecided(f"this hook belongs to {repository}, and the push goes elsewhere")
+    return repository
+
+
+def _read_updates() -> "Sequence[Update]":
+    data = b""
+    while piece := posix.read(0, _PIECE):
+        data += piece
+        if len(data) > LINES:
+            break
+    if len(data) > LINES or data.count(b"\n") > REFS:
+        raise Refused("push.too_many_refs", f"this push names more than {REFS} refs", "push fewer refs at a time")
+    try:
+        return parse_lines(data)
+    except ValueError as error:
+        raise Refused("push.malformed_lines", f"the ref updates cannot be read: {error}", "push with git") from error
+
+
+def _reserve(directory: str, name: str, lines: "Sequence[str]") -> None:
+    """Write the reservation in one step: the transaction hook reads it as soon as it is there."""
+    draft = f"{directory}/.{name}"
+    data = "".join([f"{line}\n" for line in lines]).encode("latin-1")
+    try:
+        descriptor = posix.open(draft, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o640)
+        try:
+            if posix.write(descriptor, data) != len(data):
+                raise Undecided("the reservation could not be written: the disk is full")
+        finally:
+            posix.close(descriptor)
+        posix.rename(draft, f"{directory}/{name}")
+    except OSError as error:
+        raise Undecided(f"the reservation could not be written: {error}") from error
+
+
+def undecided(what: str) -> str:
+    """Say that nothing was decided."""
+    return (
+        "twinseal: could not decide, so nothing was changed\n"
+        f"  what: {what}\n"
+        "  next: push again; if that does not help, ask the operator to look at `twinseal doctor`\n"
+    )
+
+
+def tell(text: str) -> None:
+    """Show text to the pusher, with whatever could move a cursor or turn the writing round made visible."""
+    lines = text.removesuffix("\n").split("\n")
+    shown = "\n".join([line if line.isprintable() else _visible(line) for line in lines]) + "\n"
+    data = shown.encode("utf-8", "backslashreplace")
+    while text and data:
+        data = data[posix.write(2, data) :]
+
+
+def _visible(line: str) -> str:
+    return "".join([each if each.isprintable() else _escaped(ord(each)) for each in line])
+
+
+def _escaped(code: int) -> str:
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004 - widths of an escape
