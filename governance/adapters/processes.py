@@ -1,0 +1,20 @@
+"""Whether the process that a reservation is named for still runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+START_FIELD = 19
+"""`starttime` is field 22 of /proc/<pid>/stat (proc(5)); 19 after the name, which may hold anything."""
+
+
+def alive(handle: str) -> bool:
+    """Whether `<pid>-<start>` names a process of this machine that still runs, and not a later one with its id."""
+    pid, _, start = handle.partition("-")
+    if not (pid.isdigit() and start.isdigit()):
+        return False
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[START_FIELD] == start

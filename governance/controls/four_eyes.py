@@ -1,0 +1,160 @@
+"""A consequential change lands only with two independent, eligible sign-offs of exactly what lands.
+
+Question: does this change need four eyes, and are they given?
+Source: NIST SP 800-53 AC-3(2); SLSA Source v1.2 L4, two-party review; the requirement "Four eyes".
+Threat: a change that lands alone, or on approvals of something else, by its own authors, expired or spent.
+Not applicable: the ref is not protected, or it would be deleted (another control refuses that).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from governance.approvers import Contributors, Question, contributors, excluded_because, seat
+from governance.controls._base import not_applicable, satisfied, unsatisfied
+from governance.facts import Content, UpdateFacts, all_changes, size
+from governance.policy import Policy
+from governance.standing import SignOff, Standing
+from governance.verdict import Verdict
+
+SHOWN = 3
+"""How many reasons of one kind a message names before it counts the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Why four eyes are asked for; high risk asks for a person among them."""
+
+    reasons: tuple[str, ...]
+    high_risk: bool
+
+
+def need(facts: UpdateFacts, policy: Policy) -> Need:
+    """Return every reason this update is consequential; none means that it is below the threshold."""
+    measured, limits = size(facts), policy.four_eyes
+    reasons = []
+    if measured.units > limits.lines:
+        reasons.append(f"{measured.units} changed lines, more than {limits.lines}")
+    if measured.files > limits.files:
+        reasons.append(f"{measured.files} files, more than {limits.files}")
+    risks = _unique(f"{c.path} is high-risk" for c in all_changes(facts) if policy.high_risk(c.path))
+    reasons += _some(risks)
+    reasons += _some(_unique(_opaque(facts)))
+    if not all(commit.measured for commit in facts.commits):
+        reasons.append("a merge that cannot be compared with the automatic one")
+    if len(facts.bases) > 1:
+        reasons.append("several merge bases")
+    if facts.creates:
+        reasons.append(f"it creates the protected {facts.ref}")
+    return Need(tuple(reasons), high_risk=bool(risks))
+
+
+def _opaque(facts: UpdateFacts) -> list[str]:
+    said = []
+    for change in all_changes(facts):
+        if change.content is not Content.TEXT:
+            said.append(f"{change.path} is a {change.content.value}")
+        elif change.mode_changed:
+            said.append(f"{change.path} has mode {change.new_mode}")
+    return said
+
+
+@dataclass(frozen=True, slots=True)
+class FourEyes:
+    """Thresholds, risk paths and the approver table are the policy's."""
+
+    NAME: ClassVar[str] = "four_eyes"
+
+    policy: Policy
+
+    @classmethod
+    def of(cls, policy: Policy) -> Self:
+        """Return the control; it asks the policy about sizes, paths and places."""
+        return cls(policy)
+
+    def evaluate(self, facts: UpdateFacts, standing: Standing) -> Verdict:
+        """Ask whether it is needed, then for a change, then for the sign-offs of exactly this."""
+        if facts.deletes or not self.policy.is_protected(facts.ref):
+            return not_applicable(self, "asked when it lands on a protected branch")
+        needed = need(facts, self.policy)
+        if not needed.reasons:
+            measured = size(facts)
+            said = f"{measured.units} changed lines in {measured.files} files is below the threshold"
+            return satisfied(self, "below_threshold", said)
+        why = "; ".join(needed.reasons)
+        if standing.change is None:
+            return unsatisfied(self, "no_change", f"two approvers are needed ({why})", mend=self._where(facts))
+        authors = contributors(facts, standing.change.contributors, standing.roster)
+        if authors.unknown:
+            said = f"cannot tell who {', '.join(authors.unknown)} is, so cannot tell who may approve"
+            return unsatisfied(self, "unknown_contributor", said, helpers=("owner",))
+        return self._sign_offs(facts, standing, needed, authors, why)
+
+    @staticmethod
+    def _where(facts: UpdateFacts) -> tuple[str, ...]:
+        return (
+            "Push it for review:  git push origin HEAD:refs/heads/topic/<name>",
+            f"When signed off, push the same commit again:  git push origin HEAD:{facts.ref}",
+        )
+
+    def _sign_offs(
+        self, facts: UpdateFacts, standing: Standing, needed: Need, authors: Contributors, why: str
+    ) -> Verdict:
+        change = standing.change
+        if change is None:
+            return not_applicable(self, "no change")
+        good, set_aside = [], []
+        for sign_off in change.sign_offs:
+            fault = self._fault(sign_off, facts, standing, authors)
+            if fault:
+                set_aside.append(f"{sign_off.principal}: {fault}")
+            else:
+                good.append(sign_off)
+        mend = tuple(f"Set aside: {said}" for said in set_aside)
+        against = [s.principal for s in good if not s.approves]
+        if against:
+            said = f"{', '.join(against)} rejected change {change.number}; it must be settled or withdrawn"
+            return unsatisfied(self, "rejected", said, helpers=tuple(against), mend=mend)
+        question = Question(self.policy, standing.roster, authors, needed.high_risk)
+        given = [s.principal for s in good]
+        seatings = [seat(question, row, given) for row in question.rows()]
+        if seatings and all(seating.complete for seating in seatings):
+            names = sorted({place.filled_by for seating in seatings for place in seating.places})
+            return satisfied(self, "signed_off", f"change {change.number} signed off by {' and '.join(names)}")
+        helpers = sorted({n for s in seatings for p in s.places if not p.filled_by for n in p.candidates})
+        if any(all(p.filled_by for p in s.places) and s.needs_human for s in seatings):
+            helpers = sorted(human.name for human in question.eligible() if human in standing.roster.humans())
+        person = ", one of them a person" if question.wants_human() else ""
+        have = f"{len(given)} given" + (f" by {', '.join(given)}" if given else "")
+        said = f"change {change.number} needs two approvers{person} ({why}); {have}"
+        ask = f"twinseal sign-off {change.number} --approve --repo {facts.push.repository}"
+        return unsatisfied(self, "missing_sign_offs", said, mend=(*mend, ask), helpers=tuple(helpers))
+
+    def _fault(self, given: SignOff, facts: UpdateFacts, standing: Standing, authors: Contributors) -> str:
+        """Return why this sign-off does not count for exactly what would land; empty if it does."""
+        if given.withdrawn:
+            return "withdrawn"
+        if given.spent:
+            return "already used by a landing"
+        if given.expires_at <= facts.push.received_at:
+            return "expired"
+        bound = (given.repository, given.target, given.head, given.base, given.tree, given.diff_digest)
+        actual = (facts.push.repository, facts.ref, facts.new, facts.merge_base, facts.tree, facts.diff_digest)
+        if bound != actual:
+            return "given for something else (the branch has moved, or it is another patch set)"
+        if given.policy_digest != self.policy.digest:
+            return "given under another policy"
+        who = standing.roster.get(given.principal)
+        if who is None:
+            return "not enrolled"
+        return excluded_because(who, authors, standing.roster, profile=self.policy.profile)
+
+
+def _unique(said: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(said))
+
+
+def _some(said: list[str]) -> list[str]:
+    return [*said[:SHOWN], f"and {len(said) - SHOWN} more of that kind"] if len(said) > SHOWN else said

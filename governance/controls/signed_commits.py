@@ -1,0 +1,98 @@
+"""Every new commit carries one signature by an enrolled key of its author.
+
+Question: is every commit in the range signed by its author, or by a delegate the owner recorded?
+Source: the requirement "Signed commits"; SLSA Source v1.2, identity management.
+Threat: commits under another's name; unsigned ancestors beneath a signed tip; text that tools hide.
+Not applicable: the update brings no commit (a deletion, or only what has landed) and no tag.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from governance.controls._base import not_applicable, satisfied, unsatisfied
+from governance.facts import CommitFacts, TagFacts, UpdateFacts
+from governance.policy import Policy
+from governance.policy import SignedCommits as SignedCommitRules
+from governance.standing import Standing
+from governance.verdict import Verdict
+
+SHOWN = 3
+"""How many offending commits a message names before it counts the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCommits:
+    """Which hidden things in a commit refuse it is the policy's word."""
+
+    NAME: ClassVar[str] = "signed_commits"
+
+    rules: SignedCommitRules
+
+    @classmethod
+    def of(cls, policy: Policy) -> Self:
+        """Return the control with the policy's list of refused problems."""
+        return cls(policy.signed_commits)
+
+    def evaluate(self, facts: UpdateFacts, standing: Standing) -> Verdict:
+        """Judge every commit, and the tag if there is one; the first kind of fault found is the reason."""
+        if facts.tag is not None:
+            return self._tag(facts.tag)
+        if not facts.commits:
+            return not_applicable(self, "no new commit")
+        faults = [(fault, commit) for commit in facts.commits if (fault := self._fault(commit, standing)) is not None]
+        if not faults:
+            signers = sorted({commit.signature.principal for commit in facts.commits})
+            count = len(facts.commits)
+            return satisfied(self, "verified", f"{count} of {count} commits signed by {', '.join(signers)}")
+        return self._refusal(faults)
+
+    def _refusal(self, faults: list[tuple[tuple[str, str, str], CommitFacts]]) -> Verdict:
+        reason = faults[0][0][0]
+        same = [(fault, commit) for fault, commit in faults if fault[0] == reason]
+        lines = [f"{commit.oid[:12]}: {fault[1]}" for fault, commit in same[:SHOWN]]
+        if len(same) > SHOWN:
+            lines.append(f"and {len(same) - SHOWN} more")
+        return unsatisfied(
+            self,
+            reason,
+            "; ".join(lines),
+            mend=(faults[0][0][2],),
+            subjects=tuple(commit.oid for _, commit in faults),
+        )
+
+    def _fault(self, commit: CommitFacts, standing: Standing) -> tuple[str, str, str] | None:
+        """Return (reason, what is wrong, what to do), or None for a good commit."""
+        hidden = [problem for problem in commit.problems if self.rules.refuses(problem)]
+        if hidden:
+            return "hidden_content", f"carries {', '.join(hidden)}", "Write the commit again with plain git."
+        if commit.signature.code:
+            reason = "unsigned" if commit.signature.code == "signature.missing" else "bad_signature"
+            mend = "Sign with your enrolled key: git commit --amend -S (or git rebase --exec for several)."
+            return reason, f"{commit.signature.message} ({commit.signature.code})", mend
+        if not commit.author.principal:
+            mend = "Use the address you are enrolled with: git config user.email."
+            return "unknown_author", f"author <{commit.author.email}> is nobody enrolled here", mend
+        if not self._may_sign(commit, standing):
+            said = f"signed by {commit.signature.principal}, but {commit.author.principal} is named as author"
+            return "not_the_author", said, "The author signs, or a delegate whom the owner has recorded."
+        return None
+
+    @staticmethod
+    def _may_sign(commit: CommitFacts, standing: Standing) -> bool:
+        signer, author = commit.signature.principal, standing.roster.get(commit.author.principal)
+        return author is not None and (signer == author.name or signer in author.delegates)
+
+    def _tag(self, tag: TagFacts) -> Verdict:
+        hidden = [problem for problem in tag.problems if self.rules.refuses(problem)]
+        if hidden:
+            return unsatisfied(self, "hidden_content", f"tag {tag.name} carries {', '.join(hidden)}")
+        if tag.signature.code:
+            return unsatisfied(
+                self,
+                "tag_unsigned",
+                f"tag {tag.name}: {tag.signature.message} ({tag.signature.code})",
+                mend=("Make an annotated tag, signed with your enrolled key: git tag -s.",),
+            )
+        return satisfied(self, "tag_verified", f"tag {tag.name} signed by {tag.signature.principal}")

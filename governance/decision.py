@@ -1,0 +1,78 @@
+"""Facts and standing in, decision out: the one pure question.
+
+Rules combine by intersection: every control is asked about every ref, and one objection refuses the push.
+Nothing checked is not a yes: an empty decision, or one where no control applied, is a refusal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from governance.controls import Control, controls_for
+from governance.facts import UpdateFacts
+from governance.standing import Standing
+from governance.verdict import Outcome, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class RefDecision:
+    """All verdicts about one ref update."""
+
+    update: UpdateFacts
+    standing: Standing
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def allowed(self) -> bool:
+        """Whether something was satisfied and nothing objected."""
+        outcomes = {verdict.outcome for verdict in self.verdicts}
+        return Outcome.SATISFIED in outcomes and not any(verdict.objects for verdict in self.verdicts)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer about one push. All of it lands, or none."""
+
+    refs: tuple[RefDecision, ...]
+    policy_digest: str
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the push may land."""
+        return bool(self.refs) and all(ref.allowed for ref in self.refs)
+
+    @property
+    def code(self) -> str:
+        """The first objection's reason, for machines; `allowed` where there is none."""
+        for ref in self.refs:
+            for verdict in ref.verdicts:
+                if verdict.objects:
+                    return verdict.reason
+        return "allowed" if self.allowed else "decision.nothing_checked"
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a decision has no truth value; ask .allowed")
+
+
+def decide(pairs: Sequence[tuple[UpdateFacts, Standing]], *, policy_digest: str) -> Decision:
+    """Ask every control about every ref update. Never raises for what a control does: that is an objection."""
+    refs = tuple(
+        RefDecision(update, standing, tuple(_ask(c, update, standing) for c in controls_for(standing.policy)))
+        for update, standing in pairs
+    )
+    return Decision(refs, policy_digest)
+
+
+def _ask(control: Control, update: UpdateFacts, standing: Standing) -> Verdict:
+    try:
+        return control.evaluate(update, standing)
+    except Exception as exc:  # noqa: BLE001 - a control that breaks refuses; it never lets through
+        return Verdict(
+            control=control.NAME,
+            outcome=Outcome.ERROR,
+            reason=f"{control.NAME}.broke",
+            message=f"this control could not be evaluated ({type(exc).__name__}); nothing unchecked lands",
+            mend=("Report this with the entry number.",),
+        )

@@ -1,0 +1,1 @@
+"""Thin rims: parse, call, answer. No rules here."""

@@ -1,0 +1,318 @@
+"""HTTP under `/v1`: parse, authenticate, call a room, answer. No rules here."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from audit import reads
+from governance import version
+from governance.adapters import clock, git
+from governance.entrypoints.models import (
+    Challenge,
+    ChallengeRequest,
+    Done,
+    Enrolled,
+    EnrolRequest,
+    Listing,
+    Problem,
+    RotateRequest,
+    SignedStatement,
+)
+from governance.errors import DeniedError, NotFoundError, RequestError, UnauthenticatedError
+from governance.people import acts, enrolment, tokens
+from governance.people.enrolment import Challenges, Enrolment
+from governance.people.statements import Statement, parse
+from governance.people.tokens import Caller
+from governance.policy_text import describe
+from governance.review import acts as review
+from governance.review import changes
+from governance.service import Service
+from governance.state import read, status
+
+PAGE = 200
+FAILURES: dict[int | str, dict[str, Any]] = {
+    code: {"model": Problem, "content": {"application/problem+json": {}}} for code in (401, 403, 404, 409, 422, 503)
+}
+
+
+def bearer(request: Request) -> tuple[str, str]:
+    """Return (name, token) as presented; the name is empty for a bearer token."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return "", value
+    try:
+        name, _, token = base64.b64decode(value, validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        name, token = "", ""
+    if scheme.lower() != "basic" or not token:
+        raise UnauthenticatedError("a token is needed: Authorization: Bearer ...")
+    return name, token
+
+
+def authenticated(request: Request) -> Caller:
+    """Return who asks."""
+    service: Service = request.app.state.service
+    name, token = bearer(request)
+    with service.read() as tx:
+        caller = tokens.authenticate(tx, token, now=service.clock())
+    if name not in {"", caller.principal}:
+        raise UnauthenticatedError(f"this token is not {name}'s")
+    return caller
+
+
+def of_repository(repository: str, caller: Annotated[Caller, Depends(authenticated)]) -> Caller:
+    """Return who asks, if the token opens this repository."""
+    if caller.repository != repository:
+        raise DeniedError(f"this token does not open {repository}", code="token.other_repository")
+    return caller
+
+
+def the_service(request: Request) -> Service:
+    """Return the service of this application."""
+    service: Service = request.app.state.service
+    return service
+
+
+Asking = Annotated[Caller, Depends(authenticated)]
+Inside = Annotated[Caller, Depends(of_repository)]
+The = Annotated[Service, Depends(the_service)]
+router = APIRouter(prefix="/v1", responses=FAILURES)
+
+
+def _said(signed: SignedStatement) -> Statement:
+    return parse(signed.statement, signed.signature)
+
+
+def _certificate(text: str) -> bytes:
+    """Return the bytes of a certificate that came as armor or as base64."""
+    if text.lstrip().startswith("-----BEGIN PGP"):
+        return text.encode("ascii", "replace")
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as exc:
+        raise RequestError("a certificate comes armored, or in base64", code="key.malformed") from exc
+
+
+def _done(done: dict[str, Any], **more: object) -> Done:
+    return Done(entry=done["entry"], done={**done, **more})
+
+
+def _challenges(request: Request) -> Challenges:
+    challenges: Challenges = request.app.state.challenges
+    return challenges
+
+
+@router.get("/about")
+def about(service: The) -> dict[str, Any]:
+    """Say which log this is. The only question that needs no token."""
+    return {"log": service.log, "version": version(), "time": service.clock()}
+
+
+@router.post("/challenges")
+def challenge(wanted: ChallengeRequest, request: Request, service: The) -> Challenge:
+    """Give a nonce for one key to sign."""
+    found = enrolment.inspected(service, _certificate(wanted.certificate))
+    nonce = _challenges(request).give(clock.nonce(), found.fingerprint, now=service.clock())
+    return Challenge(log=service.log, nonce=nonce, fingerprint=found.fingerprint)
+
+
+@router.post("/keys", status_code=201)
+def enroll(wanted: EnrolRequest, request: Request, service: The) -> Enrolled:
+    """Enrol a key with an enrolment secret and proof of possession."""
+    found = enrolment.inspected(service, _certificate(wanted.certificate))
+    _challenges(request).take(wanted.nonce, found.fingerprint, now=service.clock())
+    token, _ = tokens.fresh(clock.token())
+    profile = {"name": wanted.name, "emails": wanted.emails}
+    attempt = Enrolment(wanted.secret, found, wanted.nonce, wanted.proof, profile)
+    name, fingerprint, entry = enrolment.enroll(service, attempt, token=token)
+    return Enrolled(principal=name, fingerprint=fingerprint, token=token, entry=entry)
+
+
+@router.post("/keys/rotation", status_code=201)
+def rotate(wanted: RotateRequest, request: Request, caller: Asking, service: The) -> Done:
+    """Replace one's own key."""
+    found = enrolment.inspected(service, _certificate(wanted.certificate))
+    _challenges(request).take(wanted.nonce, found.fingerprint, now=service.clock())
+    done = acts.rotate_key(service, caller, _said(wanted), about=found, nonce=wanted.nonce, proof=wanted.proof)
+    return _done(done)
+
+
+@router.post("/keys/revocation")
+def revoke(signed: SignedStatement, caller: Asking, service: The) -> Done:
+    """Revoke a key, at once."""
+    return _done(acts.revoke_key(service, caller, _said(signed)))
+
+
+@router.get("/principals")
+def principals(caller: Asking, service: The) -> Listing:
+    """List everyone enrolled, with their keys."""
+    del caller
+    with service.read() as tx:
+        return Listing(items=status.principals(tx))
+
+
+@router.post("/principals", status_code=201)
+def add_principal(signed: SignedStatement, caller: Asking, service: The) -> Done:
+    """Enrol a principal; the answer holds the secret by which it enrols its key."""
+    secret = clock.token()
+    return _done(acts.add_principal(service, caller, _said(signed), secret=secret), secret=secret)
+
+
+@router.post("/principals/invitation", status_code=201)
+def invite(signed: SignedStatement, caller: Asking, service: The) -> Done:
+    """Give a principal another enrolment secret."""
+    secret = clock.token()
+    return _done(acts.invite(service, caller, _said(signed), secret=secret), secret=secret)
+
+
+@router.post("/principals/retirement")
+def retire(signed: SignedStatement, caller: Asking, service: The) -> Done:
+    """Retire a principal."""
+    return _done(acts.retire_principal(service, caller, _said(signed)))
+
+
+@router.get("/tokens")
+def list_tokens(caller: Asking, service: The) -> Listing:
+    """List tokens, by public id; of one's own, or all for an owner."""
+    with service.read() as tx:
+        roster = read.roster(tx)
+        who = roster.get(caller.principal)
+        everyone = who is not None and who.role == "owner"
+        return Listing(items=status.tokens(tx, "" if everyone else caller.principal))
+
+
+@router.post("/tokens", status_code=201)
+def issue_token(signed: SignedStatement, caller: Asking, service: The) -> Done:
+    """Issue a token; it is shown once."""
+    token, _ = tokens.fresh(clock.token())
+    return _done(acts.issue_token(service, caller, _said(signed), token=token), token=token)
+
+
+@router.post("/tokens/revocation")
+def revoke_token(signed: SignedStatement, caller: Asking, service: The) -> Done:
+    """End a token, at once."""
+    return _done(acts.revoke_token(service, caller, _said(signed)))
+
+
+@router.get("/repositories")
+def repositories(caller: Asking, service: The) -> Listing:
+    """List governed repositories."""
+    del caller
+    with service.read() as tx:
+        return Listing(items=read.repositories(tx))
+
+
+@router.post("/repositories", status_code=201)
+def add_repository(signed: SignedStatement, request: Request, caller: Asking, service: The) -> Done:
+    """Register an empty bare repository."""
+    said = _said(signed)
+    uid = review.git_user(Path(str(said.body.get("path"))))
+    done = review.add_repository(service, caller, said, identifier=clock.nonce()[:16], git_uid=uid)
+    return _done(done, socket=str(request.app.state.socket), separated=uid != os.getuid())
+
+
+@router.get("/repositories/{repository}/changes")
+def list_changes(repository: str, caller: Inside, service: The, state: str = "open") -> Listing:
+    """List changes: open (the default), landed, abandoned or all."""
+    del caller
+    with service.read() as tx:
+        return Listing(items=changes.listed(tx, repository, state=state))
+
+
+@router.get("/repositories/{repository}/changes/{number}")
+def show_change(repository: str, number: int, caller: Inside, service: The) -> dict[str, Any]:
+    """Show one change, with exactly what a sign-off of it binds."""
+    del caller
+    with service.read() as tx:
+        return changes.shown(tx, repository, number, policy=read.policy(tx))
+
+
+@router.get("/repositories/{repository}/changes/{number}/diff")
+def diff_change(repository: str, number: int, caller: Inside, service: The) -> dict[str, Any]:
+    """Return the patch of a change's current patch set."""
+    del caller
+    with service.read() as tx:
+        change = changes.shown(tx, repository, number, policy=read.policy(tx))
+        path = Path(read.repository(tx, repository)["path"])
+    text = git.diff(path, change["base"], change["head"])
+    return {"head": change["head"], "diff_digest": change["diff_digest"], "diff": text}
+
+
+@router.post("/repositories/{repository}/sign-offs", status_code=201)
+def sign_off(repository: str, signed: SignedStatement, caller: Inside, service: The) -> Done:
+    """Approve, reject, or withdraw: what the statement's type says."""
+    said = _said(signed)
+    act = review.withdraw if said.type == "sign_off.withdraw" else review.sign_off
+    return _done(act(service, caller, said, repository))
+
+
+@router.get("/repositories/{repository}/drift")
+def drift(repository: str, caller: Asking, service: The) -> Listing:
+    """List refs whose value is not the recorded one."""
+    del caller
+    with service.read() as tx:
+        path = Path(read.repository(tx, repository)["path"])
+        recorded = status.refs(tx, repository)
+    actual = {ref: value for ref, (value, _) in git.refs(path).items()}
+    names = sorted(recorded.keys() | actual.keys())
+    rows = [{"ref": n, "recorded": recorded.get(n, ""), "found": actual.get(n, "")} for n in names]
+    return Listing(items=[row for row in rows if row["recorded"] != row["found"]])
+
+
+@router.post("/repositories/{repository}/thaw")
+def thaw(repository: str, signed: SignedStatement, caller: Asking, service: The) -> Done:
+    """Lift a freeze, after a written remediation."""
+    with service.read() as tx:
+        path = Path(read.repository(tx, repository)["path"])
+    actual = [(ref, value) for ref, (value, _) in git.refs(path).items()]
+    done = review.thaw(service, caller, _said(signed), repository, actual=actual)
+    (path / "twinseal" / "frozen").unlink(missing_ok=True)
+    return _done(done)
+
+
+@router.get("/policy")
+def policy(caller: Asking, service: The) -> dict[str, Any]:
+    """Return the policy in force: its meaning and its digest."""
+    del caller
+    with service.read() as tx:
+        found = read.policy(tx)
+    return {"digest": found.digest, "meaning": describe(found)}
+
+
+@router.get("/status")
+def show_status(caller: Asking, service: The) -> dict[str, Any]:
+    """Return what a person wants to know first."""
+    del caller
+    with service.read() as tx:
+        return {"log": service.log, **status.overview(tx)}
+
+
+@router.get("/ledger/entries")
+def entries(
+    caller: Asking,
+    service: The,
+    start: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
+) -> Listing:
+    """Return entries from a sequence number on, as they were signed into the chain."""
+    del caller
+    with service.read() as tx:
+        rows = reads.entries(tx, start, start + limit)
+        return Listing(items=[{"seq": row.seq, "leaf": row.leaf.hex(), "body": row.body} for row in rows])
+
+
+@router.get("/ledger/entries/{seq}")
+def entry(seq: int, caller: Asking, service: The) -> dict[str, Any]:
+    """Return one entry."""
+    del caller
+    with service.read() as tx:
+        rows = list(reads.entries(tx, seq, seq + 1))
+    if not rows:
+        raise NotFoundError(f"there is no entry {seq}")
+    return {"seq": rows[0].seq, "leaf": rows[0].leaf.hex(), "body": rows[0].body}

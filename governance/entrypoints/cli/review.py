@@ -1,0 +1,226 @@
+"""`repo`, `hooks`, `change`, `sign-off`, `thaw`: what is governed, what is under review, who has said what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from governance.entrypoints.cli.options import AsJson, Repo, group
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    repo = group(app, "repo", "Put bare repositories under governance.")
+    repo.command("add")(add)
+    repo.command("list")(list_)
+    hooks = group(app, "hooks", "Install and check the hooks of a governed repository.")
+    hooks.command("install")(install)
+    hooks.command("check")(check)
+    change = group(app, "change", "Look at what is under review.")
+    change.command("list")(list_changes)
+    change.command("show")(show)
+    change.command("diff")(diff)
+    app.command("sign-off")(sign_off)
+    app.command("thaw")(thaw)
+
+
+def add(
+    name: str,
+    path: Path,
+    advisory: Annotated[bool, typer.Option(help="Record, though a principal's own uid owns the files.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Register an empty bare repository and install its hooks."""
+    from governance.adapters import git, hook_files
+    from governance.entrypoints import acting, terminal
+    from governance.errors import RequestError
+
+    where = path.resolve()
+    if not git.is_bare(where):
+        mend = f"git init --bare {path}"
+        raise RequestError(f"{path} is not a bare repository", code="repository.not_bare", mend=mend)
+    if git.refs(where):
+        said = f"{path} has refs already; this version governs repositories from their first commit"
+        raise RequestError(said, code="repository.not_empty")
+    answer = acting.act("repository.add", "/repositories", {"name": name, "path": str(where), "advisory": advisory})
+    hook_files.install(where, identifier=answer["id"], socket=Path(answer["socket"]))
+    if as_json:
+        terminal.emit(answer)
+        return
+    terminal.done(f"{name} is governed (entry {answer['entry']}); hooks installed in {where / 'hooks'}")
+    if not answer["separated"]:
+        terminal.say("  not separated: the service's own user owns its files", style="yellow")
+    if answer["advisory"]:
+        terminal.say("  advisory: recorded, not enforced", style="yellow")
+
+
+def list_(as_json: AsJson = False) -> None:
+    """List governed repositories."""
+    from governance.entrypoints import acting, terminal
+
+    items = acting.client().get("/repositories")["items"]
+    if as_json:
+        terminal.emit(items)
+        return
+    rows = [(r["name"], r["path"], "advisory" if r["advisory"] else "enforced") for r in items]
+    terminal.table(("name", "path", ""), rows, empty="no repository is governed yet: twinseal repo add NAME PATH")
+
+
+def _one(name: str) -> dict[str, Any]:
+    from governance.entrypoints import acting
+    from governance.errors import NotFoundError
+
+    for found in acting.client().get("/repositories")["items"]:
+        if found["name"] == name:
+            return dict(found)
+    raise NotFoundError(f"no repository is called {name!r} here", mend="twinseal repo list")
+
+
+def install(name: str, as_json: AsJson = False) -> None:
+    """Install the hooks again, after an upgrade. Run as the git user."""
+    from governance.adapters import hook_files, settings
+    from governance.entrypoints import terminal
+
+    found = _one(name)
+    hook_files.install(Path(found["path"]), identifier=found["id"], socket=settings.load().socket)
+    terminal.emit(found) if as_json else terminal.done(f"hooks of {name} installed")
+
+
+def check(name: str, as_json: AsJson = False) -> None:
+    """Check that the hooks are in force; exit 1 if anything keeps them from being obeyed."""
+    from governance.adapters import hook_files
+    from governance.entrypoints import terminal
+
+    found = _one(name)
+    faults = hook_files.faults(Path(found["path"]), identifier=found["id"])
+    if as_json:
+        terminal.emit({"repository": name, "faults": faults})
+    elif not faults:
+        terminal.done(f"the hooks of {name} are in force")
+    for fault in () if as_json else faults:
+        terminal.failed(fault, code="hooks.fault", mend=f"twinseal hooks install {name}", as_json=False)
+    raise typer.Exit(1 if faults else 0)
+
+
+def list_changes(
+    repo: Repo = "",
+    state: Annotated[str, typer.Option(help="open, landed, abandoned or all.")] = "open",
+    as_json: AsJson = False,
+) -> None:
+    """List changes under review."""
+    from governance.entrypoints import acting, terminal
+
+    name = acting.chosen(repo)
+    items = acting.client(name).get(f"/repositories/{name}/changes?state={state}")["items"]
+    if as_json:
+        terminal.emit(items)
+        return
+    rows = [
+        (
+            c["number"],
+            c["state"],
+            c["author"],
+            c["title"],
+            f"{c['about'].get('units', 0)} in {c['about'].get('files', 0)}",
+        )
+        for c in items
+    ]
+    terminal.table(("#", "state", "author", "title", "units in files"), rows, empty=f"no {state} changes in {name}")
+
+
+def show(number: int, repo: Repo = "", as_json: AsJson = False) -> None:
+    """Show one change and its sign-offs."""
+    from governance.entrypoints import acting, terminal
+
+    name = acting.chosen(repo)
+    change = acting.client(name).get(f"/repositories/{name}/changes/{number}")
+    if as_json:
+        terminal.emit(change)
+        return
+    about = change["about"]
+    terminal.say(f"change {number}, patch set {change['patch_set']}: {change['title']}", style="bold")
+    terminal.pairs(
+        {
+            "state": change["state"],
+            "author": change["author"],
+            "contributors": ", ".join(about["contributors"]),
+            "from → to": f"{change['ref']} → {change['target']}",
+            "head": change["head"],
+            "base": change["base"] or "nothing",
+            "size": f"{about['units']} units, {about['lines']} lines in {about['files']} files",
+            "asks for": "\n".join(f"two approvers: {r}" for r in about["reasons"]) or "nothing: below the threshold",
+            "diff digest": change["diff_digest"],
+        }
+    )
+    rows = [(s["principal"], s["verdict"], _standing(s), s["seq"]) for s in change["sign_offs"]]
+    terminal.table(("sign-off by", "answer", "standing", "entry"), rows, empty="no sign-offs yet")
+
+
+def _standing(given: dict[str, Any]) -> str:
+    if given["withdrawn"]:
+        return "withdrawn"
+    if given["spent"]:
+        return "used by a landing"
+    return "counts, if its giver may" if given["current"] else "of another patch set or policy"
+
+
+def diff(number: int, repo: Repo = "", as_json: AsJson = False) -> None:
+    """Print the patch of a change's current patch set."""
+    from governance.entrypoints import acting, terminal
+
+    name = acting.chosen(repo)
+    found = acting.client(name).get(f"/repositories/{name}/changes/{number}/diff")
+    terminal.emit(found) if as_json else terminal.say(found["diff"].replace("\t", "        "))
+
+
+def sign_off(
+    change: int,
+    approve: Annotated[bool, typer.Option("--approve", help="It may land.")] = False,
+    reject: Annotated[bool, typer.Option("--reject", help="It may not.")] = False,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take back what you said.")] = False,
+    repo: Repo = "",
+    as_json: AsJson = False,
+) -> None:
+    """Sign off exactly the patch set shown: approve, reject, or withdraw."""
+    from governance.entrypoints import acting, terminal
+
+    if approve + reject + withdraw != 1:
+        raise typer.BadParameter("say one of --approve, --reject, --withdraw")
+    name = acting.chosen(repo)
+    path = f"/repositories/{name}/sign-offs"
+    if withdraw:
+        answer = acting.act("sign_off.withdraw", path, {"change": change}, repository=name)
+    else:
+        shown = acting.client(name).get(f"/repositories/{name}/changes/{change}")
+        verdict = "approve" if approve else "reject"
+        answer = acting.act("sign_off", path, {"verdict": verdict, "binding": shown["binding"]}, repository=name)
+        answer["head"] = shown["head"]
+    if as_json:
+        terminal.emit(answer)
+        return
+    word = {"approve": "approved", "reject": "rejected", "withdraw": "took back the sign-off of"}[answer["verdict"]]
+    until = f", until {terminal.when(answer['expires_at'])} UTC" if "expires_at" in answer else ""
+    head = f" at {answer['head'][:12]}" if "head" in answer else ""
+    terminal.done(f"{answer['by']} {word} change {change}{head}{until} (entry {answer['entry']})")
+
+
+def thaw(
+    repo: str,
+    remediation: Annotated[str, typer.Option(help="What was found and what was done about it; recorded.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Take the refs as they are without asking.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Lift a freeze, taking the refs that drifted as they are now. Owner only."""
+    from governance.entrypoints import acting, terminal
+
+    rows = acting.client().get(f"/repositories/{repo}/drift")["items"]
+    if not as_json:
+        cells = [(r["ref"], r["recorded"][:12] or "none", r["found"][:12] or "none") for r in rows]
+        terminal.table(("ref", "recorded", "found"), cells, empty="every ref is as recorded")
+    if rows and not yes:
+        typer.confirm("Record these as they are now?", abort=True)
+    refs = {row["ref"]: row["found"] for row in rows}
+    answer = acting.act("thaw", f"/repositories/{repo}/thaw", {"remediation": remediation, "refs": refs})
+    terminal.emit(answer) if as_json else terminal.done(f"{repo} is thawed (entry {answer['entry']})")

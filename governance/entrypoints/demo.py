@@ -1,0 +1,132 @@
+"""The whole story, told with real commands: a service, keys, a repository, one push that lands and many that do not.
+
+Every step says beforehand whether it must succeed, and with which code it must be refused; the demo fails if one
+does not. It holds everybody's private keys in one folder, which nobody must do in earnest, and says so.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+
+from governance.adapters import settings
+from governance.entrypoints import terminal
+from governance.entrypoints.playground import Playground, Seated
+from governance.errors import GovernanceError
+
+AGENTS = {"dev-a": "family-one", "dev-b": "family-two", "qa-a": "family-two"}
+
+
+def tell(folder: Path | None, *, serving: bool) -> int:
+    """Tell the story; return 0 if every step went as it must. With `serving`, go on until told to stop."""
+    found = settings.load()
+    listen = found.listen if serving else f"127.0.0.1:{_free_port()}"
+    where = Path(tempfile.mkdtemp(prefix="twinseal-")) if folder is None else folder.resolve()
+    where.mkdir(parents=True, exist_ok=True)
+    play = Playground(where, listen=listen)
+    try:
+        story(play)
+        _next(play, serving=serving)
+        if serving:
+            play.wait()
+    except GovernanceError as exc:
+        terminal.failed(str(exc), code=exc.code, mend=exc.mend, as_json=False)
+        return 1
+    finally:
+        play.close()
+        if folder is None and not play.mistakes:
+            shutil.rmtree(where, ignore_errors=True)
+    return 1 if play.mistakes else 0
+
+
+def story(play: Playground) -> None:
+    """Tell every chapter."""
+    terminal.say("Twinseal demo. It holds all private keys in one folder; in earnest each stays where it is used.")
+    play.chapter("A service begins, and its first owner enrols")
+    play.begin()
+    play.chapter("The owner enrols three agents; each makes its own key and proves that it holds it")
+    seats = {name: play.enroll(name, model_family=family) for name, family in AGENTS.items()}
+    play.chapter("A bare repository is put under governance")
+    play.govern("demo", seats.values())
+    dev_a, dev_b, qa_a = (seats[name] for name in AGENTS)
+    _first_change(play, dev_a, dev_b, qa_a)
+    _small_change(play, dev_a)
+    _bad_pushes(play, dev_a, dev_b)
+    play.chapter("The record: verified, and folded again from the first entry")
+    play.owner.twinseal("ledger", "verify")
+    play.owner.twinseal("ledger", "rebuild", "--check")
+    play.owner.twinseal("ledger", "tail", "-n", "6")
+
+
+def _first_change(play: Playground, dev_a: Seated, dev_b: Seated, qa_a: Seated) -> None:
+    play.chapter("dev-a writes 60 lines. Alone they do not land; the answer says where to go")
+    dev_a.write("app.py", "".join(f"print('line {n}')\n" for n in range(60)))
+    dev_a.commit("Begin the application")
+    dev_a.push("HEAD:refs/heads/main", refused="four_eyes.no_change")
+    dev_a.push("HEAD:refs/heads/topic/begin")
+    play.chapter("An author cannot sign off its own change; two others can, and then the same commit lands")
+    dev_a.twinseal("sign-off", "1", "--approve", refused="sign_off.not_eligible")
+    dev_b.twinseal("sign-off", "1", "--approve")
+    dev_a.push("HEAD:refs/heads/main", refused="four_eyes.missing_sign_offs")
+    qa_a.twinseal("sign-off", "1", "--approve")
+    dev_a.push("HEAD:refs/heads/main")
+
+
+def _small_change(play: Playground, dev_a: Seated) -> None:
+    play.chapter("A small signed change is below the threshold: it lands at once")
+    dev_a.write("README", "Run it with: python app.py\n")
+    dev_a.commit("Say how to run it")
+    dev_a.push("HEAD:refs/heads/main")
+
+
+def _bad_pushes(play: Playground, dev_a: Seated, dev_b: Seated) -> None:
+    play.chapter("What does not land")
+    dev_a.write("README", "unsigned\n")
+    dev_a.commit("No signature", sign=False)
+    dev_a.push("HEAD:refs/heads/main", refused="signed_commits.unsigned")
+    dev_a.reset()
+    dev_b.update()
+    dev_b.write("README", "by somebody else\n")
+    dev_b.commit("Under another's name", author=dev_a)
+    dev_b.push("HEAD:refs/heads/main", refused="signed_commits.not_the_author")
+    dev_a.write(".github/workflows/ci.yml", "on: push\n")
+    dev_a.commit("One line of CI is high-risk")
+    dev_a.push("HEAD:refs/heads/main", refused="four_eyes.no_change")
+    dev_a.reset()
+    dev_a.push("+HEAD~1:refs/heads/main", refused="ref_rules.protected_rewound")
+    dev_a.push(":refs/heads/main", refused="ref_rules.protected_deleted")
+    dev_a.push("HEAD:refs/replace/0123456789012345678901234567890123456789", refused="ref_rules.namespace")
+    dev_a.push("HEAD:refs/heads/Main", refused="ref_rules.look_alike")
+
+
+def _next(play: Playground, *, serving: bool) -> None:
+    play.chapter("What to do next")
+    if serving:
+        about = json.loads(play.owner.quiet("status", "--json"))
+        terminal.say(f"  The service {about['log']} goes on at {play.url}; stop it with Ctrl-C. In another terminal:")
+        terminal.say(f"    export TWINSEAL_SEAT={play.owner.seat}")
+        terminal.say("    twinseal status        twinseal principal list        twinseal policy show")
+        terminal.say(f"    export TWINSEAL_SEAT={play.folder}/dev-a")
+        terminal.say("    twinseal change list --state all")
+    else:
+        terminal.say("  make run          the same, and it goes on serving")
+        terminal.say("  README.md         put a repository of your own under governance")
+        terminal.say("  SECURITY.md       what each rule claims, and what it does not")
+    if play.mistakes:
+        terminal.failed(
+            f"{len(play.mistakes)} steps did not go as they must",
+            code="demo.failed",
+            mend="\n".join(play.mistakes),
+            as_json=False,
+        )
+    else:
+        terminal.done("every step went as it must")
+
+
+def _free_port() -> int:
+    with socket.socket() as asking:
+        asking.bind(("127.0.0.1", 0))
+        return int(asking.getsockname()[1])

@@ -1,0 +1,142 @@
+"""Everything that must be right for the rules to hold, looked at one by one, each with its mending."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from audit import reads, stores
+from audit.errors import AuditError
+from audit.stores import Connection
+from audit.verify import read_mark
+from governance.adapters import git, hook_files
+from governance.adapters.settings import Settings
+from governance.errors import GovernanceError
+from governance.state import read, status
+
+GIT_LEAST = (2, 38)
+"""`merge-tree --write-tree` came with 2.38."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. `level` is good, warn or bad; bad means that a rule may not hold."""
+
+    level: str
+    what: str
+    said: str
+    mend: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Return every finding, the machine's first, then the service's, then each repository's."""
+    found = [*_tools(), *_folders(settings)]
+    if not settings.database.exists():
+        return [*found, Finding("bad", "ledger", f"nothing has begun in {settings.data}", "twinseal init")]
+    found.append(_service(settings))
+    try:
+        connection = stores.open_reader(settings.database)
+    except AuditError as exc:
+        return [*found, Finding("bad", "ledger", str(exc), "twinseal ledger verify")]
+    try:
+        found += _ledger(settings, connection)
+        for repository in read.repositories(connection):
+            found += _repository(connection, repository)
+    finally:
+        connection.close()
+    return found
+
+
+def _tools() -> Iterator[Finding]:
+    try:
+        stores.check_version()
+        yield Finding("good", "sqlite", "the bundled version is free of the WAL-reset bug")
+    except AuditError as exc:
+        yield Finding("bad", "sqlite", str(exc), "pip install pysqlite3")
+    for name, mend in (("git", "Install git 2.38 or later."), ("gpg", "Install GnuPG 2.2 or later.")):
+        path = shutil.which(name)
+        if path is None:
+            yield Finding("bad", name, "not on the PATH", mend)
+            continue
+        said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.split("\n")[0]
+        version = tuple(int(n) for n in re.findall(r"\d+", said)[:2])
+        if name == "git" and version < GIT_LEAST:
+            yield Finding("bad", name, f"{said}; expected 2.38 or later", mend)
+        else:
+            yield Finding("good", name, said)
+
+
+def _folders(settings: Settings) -> Iterator[Finding]:
+    data, state = settings.data.resolve(), settings.state.resolve()
+    if data == state or data in state.parents:
+        said = f"{state} lies inside {data}: who restores an old copy restores its evidence too"
+        yield Finding("bad", "state folder", said, "Set TWINSEAL_STATE to a folder elsewhere.")
+    elif data.exists() and state.exists() and data.stat().st_dev == state.stat().st_dev:
+        said = "on the same volume as the data folder: one snapshot takes both back"
+        yield Finding("warn", "state folder", said, "Put TWINSEAL_STATE on another volume.")
+    for folder in (data, state):
+        if folder.exists() and folder.stat().st_mode & 0o077:
+            yield Finding("bad", "folder", f"{folder} can be read by others", f"chmod 700 {folder}")
+
+
+def _service(settings: Settings) -> Finding:
+    try:
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.settimeout(3)
+            asking.connect(str(settings.socket))
+    except OSError as exc:
+        said = f"nobody answers at {settings.socket} ({exc.strerror}): every push is refused"
+        return Finding("bad", "service", said, "twinseal serve")
+    return Finding("good", "service", f"answers at {settings.socket}")
+
+
+def _ledger(settings: Settings, connection: Connection) -> Iterator[Finding]:
+    head = reads.head(connection)
+    yield Finding("good", "ledger", f"{head.size} entries; check them all with: twinseal ledger verify")
+    try:
+        mark = read_mark(settings.state / "high-water")
+    except (OSError, ValueError) as exc:
+        yield Finding("bad", "high-water mark", f"cannot be read: {exc}", "A roll-back would go unseen.")
+        return
+    if mark.size > head.size:
+        said = f"says {mark.size} entries, the ledger has {head.size}: it was rolled back"
+        yield Finding("bad", "high-water mark", said, "Stop, and find out who restored what.")
+    else:
+        yield Finding("good", "high-water mark", f"at {mark.size} of {head.size} entries")
+    overview = status.overview(connection)
+    if overview["humans"] == 0:
+        yield Finding("bad", "people", "no owner is enrolled", "twinseal key enroll")
+    elif overview["single_person"]:
+        yield Finding("warn", "people", "one person is enrolled; records say single_person", "Enrol a second owner.")
+    yield Finding("warn", "second factor", "not in this version: an owner acts by key and token alone")
+
+
+def _repository(connection: Connection, repository: dict[str, object]) -> Iterator[Finding]:
+    name, path = str(repository["name"]), Path(str(repository["path"]))
+    try:
+        faults = hook_files.faults(path, identifier=str(repository["id"]))
+        recorded = status.refs(connection, name)
+        actual = {ref: oid for ref, (oid, _) in git.refs(path).items()}
+    except (GovernanceError, OSError) as exc:
+        yield Finding("bad", name, f"cannot be looked at: {exc}")
+        return
+    for fault in faults:
+        yield Finding("bad", name, fault, f"twinseal hooks install {name}")
+    if not faults:
+        yield Finding("good", name, "hooks and configuration are in force")
+    if repository["advisory"]:
+        yield Finding("warn", name, "advisory: a principal's own uid can write its files; recorded, not enforced")
+    elif repository["git_uid"] == os.getuid():
+        yield Finding("warn", name, "not separated: the service's own user owns its files")
+    drifted = sorted(ref for ref in recorded.keys() | actual.keys() if recorded.get(ref) != actual.get(ref))
+    if drifted:
+        said = f"{len(drifted)} refs are not as recorded: {', '.join(drifted[:3])}"
+        yield Finding("warn", name, said, f"twinseal thaw {name} --remediation ...  (pushes under way show here too)")
+    for freeze in read.freezes(connection, name):
+        yield Finding("warn", name, f"frozen since entry {freeze.seq}: {freeze.reason}", f"twinseal thaw {name}")

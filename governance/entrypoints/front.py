@@ -1,0 +1,207 @@
+"""The front: git over smart HTTP for those who have no git server yet.
+
+`/git/<repository>.git/...` is served by `git http-backend` as a child process, after the principal has proved
+itself by token. Requests and answers are streamed; nothing of a pack is held in memory here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import structlog
+
+from governance.adapters import clock, git
+from governance.errors import DeniedError, GovernanceError, NotFoundError, UnauthenticatedError
+from governance.people import tokens
+from governance.people.sessions import Sessions
+from governance.people.tokens import Caller
+from governance.reconcile import Reconciler
+from governance.service import Service
+from governance.state import read
+from governance.state.fold import Tx
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+PREFIX = "/git/"
+ROUTES = {
+    ("GET", "info/refs"),
+    ("POST", "git-upload-pack"),
+    ("POST", "git-receive-pack"),
+}
+"""Smart HTTP only. Dumb HTTP serves files and runs no hooks; it is not offered."""
+SERVICES = frozenset({"git-upload-pack", "git-receive-pack"})
+CHUNK = 64 * 1024
+
+log = structlog.get_logger()
+
+
+class Front:
+    """An ASGI application for everything below `/git/`."""
+
+    def __init__(self, service: Service, look: Tx, sessions: Sessions, reconciler: Reconciler) -> None:
+        self._service = service
+        self._look = look
+        self._sessions = sessions
+        self._reconciler = reconciler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            name, route, service = _route(scope)
+            caller = self._caller(scope, name)
+            repository = read.repository(self._look, name)
+        except GovernanceError as exc:
+            await _refuse(send, exc)
+            return
+        session = clock.nonce()
+        with self._sessions.opened(session, caller):
+            env = self._environment(scope, repository, route, caller, session)
+            await _relay(env, receive, send)
+        if service == "git-receive-pack" and route == service:
+            self._reconciler.drain(name, Path(repository["path"]))
+
+    def _caller(self, scope: Scope, repository: str) -> Caller:
+        name, token = _credentials(scope)
+        caller = tokens.authenticate(self._look, token, now=self._service.clock())
+        if name not in {caller.principal, ""}:
+            raise UnauthenticatedError(f"this token is not {name}'s")
+        if caller.repository != repository:
+            raise DeniedError(f"this token does not open {repository}", code="token.other_repository")
+        return caller
+
+    def _environment(
+        self, scope: Scope, repository: dict[str, Any], route: str, caller: Caller, session: str
+    ) -> dict[str, str]:
+        """Return everything http-backend and, through it, the hooks may see. No credential is among it."""
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        client = scope.get("client") or ("", 0)
+        path = Path(repository["path"])
+        return {
+            "PATH": os.defpath,
+            "HOME": "/nonexistent",
+            "LC_ALL": "C",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_PROJECT_ROOT": str(path.parent),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "PATH_INFO": f"/{path.name}/{route}",
+            "REQUEST_METHOD": scope["method"],
+            "QUERY_STRING": scope["query_string"].decode("ascii", "replace"),
+            "CONTENT_TYPE": headers.get(b"content-type", ""),
+            "CONTENT_LENGTH": headers.get(b"content-length", ""),
+            "HTTP_CONTENT_ENCODING": headers.get(b"content-encoding", ""),
+            "GIT_PROTOCOL": _protocol(headers.get(b"git-protocol", "")),
+            "REMOTE_USER": caller.principal,
+            "REMOTE_ADDR": str(client[0]),
+            "TWINSEAL_SESSION": session,
+        }
+
+
+def _protocol(value: str) -> str:
+    return value if value in {"version=1", "version=2"} else ""
+
+
+def _route(scope: Scope) -> tuple[str, str, str]:
+    """Return (repository, route, git service), or refuse what is not smart HTTP."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    path = unquote_to_bytes(raw.split(b"?")[0]).decode("utf-8", "replace")
+    name, _, route = path.removeprefix(PREFIX).partition(".git/")
+    if (scope["method"], route) not in ROUTES or not name or "/" in name:
+        raise NotFoundError("only git's smart HTTP is served here", code="front.not_smart")
+    service = route
+    if route == "info/refs":
+        service = scope["query_string"].decode("ascii", "replace").removeprefix("service=")
+    if service not in SERVICES:
+        raise NotFoundError("dumb HTTP is not served here", code="front.not_smart")
+    return name, route, service
+
+
+def _credentials(scope: Scope) -> tuple[str, str]:
+    header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    scheme, _, value = header.partition(b" ")
+    if scheme.lower() == b"bearer":
+        return "", value.decode("ascii", "replace")
+    try:
+        name, _, token = base64.b64decode(value, validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        name, token = "", ""
+    if scheme.lower() != b"basic" or not token:
+        raise UnauthenticatedError("a name and a token are needed", code="request.unauthenticated")
+    return name, token
+
+
+async def _refuse(send: Send, exc: GovernanceError) -> None:
+    status = 401 if isinstance(exc, UnauthenticatedError) else 403 if isinstance(exc, DeniedError) else 404
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
+    if status == 401:  # noqa: PLR2004 - RFC 9110, 15.5.2
+        headers.append((b"www-authenticate", b'Basic realm="twinseal", charset="UTF-8"'))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    text = f"twinseal: {exc} ({exc.code})\n" + (f"{exc.mend}\n" if exc.mend else "")
+    await send({"type": "http.response.body", "body": text.encode()})
+
+
+async def _relay(env: dict[str, str], receive: Receive, send: Send) -> None:
+    """Run http-backend: the request's body in, its answer out, both as they come."""
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(
+        git.program(), "http-backend", stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL, env=env, limit=CHUNK
+    )
+    feeding = asyncio.create_task(_feed(child, receive))
+    try:
+        await _answer(child, send)
+    finally:
+        feeding.cancel()
+        # A client that hangs up does not stop a push that has been handed to git: it ends as git ends it.
+        while child.stdout and await child.stdout.read(CHUNK):
+            pass
+        await child.wait()
+
+
+async def _feed(child: asyncio.subprocess.Process, receive: Receive) -> None:
+    stdin = child.stdin
+    if stdin is None:
+        return
+    try:
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                break
+            stdin.write(message.get("body", b""))
+            await stdin.drain()
+            if not message.get("more_body", False):
+                break
+        stdin.close()
+    except (BrokenPipeError, ConnectionResetError):
+        return
+
+
+async def _answer(child: asyncio.subprocess.Process, send: Send) -> None:
+    stdout = child.stdout
+    if stdout is None:
+        return
+    status, headers = 200, []
+    try:
+        head = await stdout.readuntil(b"\r\n\r\n")
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        await send({"type": "http.response.start", "status": 502, "headers": []})
+        await send({"type": "http.response.body", "body": b"git http-backend gave no answer\n"})
+        return
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"status":
+            status = int(value.split()[0])
+        elif name:
+            headers.append((name.lower(), value.strip()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    while chunk := await stdout.read(CHUNK):
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})

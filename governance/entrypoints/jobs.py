@@ -1,0 +1,54 @@
+"""What runs by itself: reading spools every second, comparing refs with the ledger every minute."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import structlog
+
+from governance.errors import GovernanceError
+from governance.reconcile import Reconciler
+from governance.service import Service
+from governance.state import read
+
+SPOOL_S = 1.0
+CHECK_EVERY = 60
+"""Spool rounds between two full comparisons; a round with open reservations compares sooner."""
+SOONER_EVERY = 5
+
+log = structlog.get_logger()
+
+
+class Jobs:
+    """The reconciler's clockwork. A job that fails is logged and tried again; it never stops the others."""
+
+    def __init__(self, service: Service, reconciler: Reconciler) -> None:
+        self._service = service
+        self._reconciler = reconciler
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        rounds = 0
+        while True:
+            await asyncio.to_thread(self._round, rounds)
+            rounds += 1
+            await asyncio.sleep(SPOOL_S)
+
+    def _round(self, rounds: int) -> None:
+        with self._service.read() as tx:
+            repositories = read.repositories(tx)
+            sql = "select distinct repository from reservation where state='reserved'"
+            waiting = {row[0] for row in tx.execute(sql).fetchall()}
+        for repository in repositories:
+            name, path = repository["name"], Path(repository["path"])
+            due = rounds % CHECK_EVERY == 0 or (name in waiting and rounds % SOONER_EVERY == 0)
+            try:
+                if due:
+                    drifted = self._reconciler.check(name, path)
+                    if drifted:
+                        log.error("refs.drifted", repository=name, refs=[ref for ref, _, _ in drifted])
+                else:
+                    self._reconciler.drain(name, path)
+            except (GovernanceError, OSError) as exc:
+                log.warning("reconcile.failed", repository=name, error=str(exc))

@@ -1,0 +1,93 @@
+"""What goes over HTTP, in and out, with examples for the OpenAPI description."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(min_length=1, max_length=64, examples=["dev-a"])]
+Armored = Annotated[str, Field(max_length=16384, examples=["-----BEGIN PGP SIGNATURE-----\n..."])]
+
+
+class Strict(BaseModel):
+    """Unknown fields are errors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class SignedStatement(Strict):
+    """A canonical statement and its detached OpenPGP signature; see README, "Statements"."""
+
+    statement: Annotated[
+        str,
+        Field(
+            max_length=16384,
+            examples=['{"at":1793000000000,"body":{},"by":"owner","log":"example.org","nonce":"00","type":"..."}'],
+        ),
+    ]
+    signature: Armored
+
+
+class ChallengeRequest(Strict):
+    """A public key that someone wants to enrol."""
+
+    certificate: Annotated[str, Field(max_length=90000, description="The public key, armored, or binary in base64.")]
+
+
+class Challenge(Strict):
+    """What to sign with the new key, and for whom."""
+
+    log: Annotated[str, Field(examples=["localhost/twinseal"])]
+    nonce: str
+    fingerprint: Annotated[str, Field(examples=["9F2C..."])]
+
+
+class EnrolRequest(ChallengeRequest):
+    """An invitation redeemed: the secret, the key, and the proof that it is held."""
+
+    secret: Annotated[str, Field(min_length=20, max_length=200)]
+    nonce: Annotated[str, Field(max_length=64)]
+    proof: Armored
+    name: Annotated[str, Field(max_length=64, description="For the first owner only.")] = ""
+    emails: Annotated[list[str], Field(max_length=10, description="For the first owner only.")] = []
+
+
+class Enrolled(Strict):
+    """Who was enrolled, and the seat's own token: shown once."""
+
+    principal: Name
+    fingerprint: str
+    token: str
+    entry: int
+
+
+class RotateRequest(SignedStatement, ChallengeRequest):
+    """A statement by the old key, a proof by the new one."""
+
+    nonce: Annotated[str, Field(max_length=64)]
+    proof: Armored
+
+
+class Done(Strict):
+    """What was recorded, and under which entry. `done` names what the act was about; some answers hold a secret."""
+
+    entry: Annotated[int, Field(description="The ledger entry that records it.", examples=[57])]
+    done: dict[str, Any]
+
+
+class Listing(Strict):
+    """Rows of one kind."""
+
+    items: list[dict[str, Any]]
+
+
+class Problem(BaseModel):
+    """RFC 9457, with a stable code."""
+
+    type: Annotated[str, Field(examples=["urn:twinseal:sign_off.not_eligible"])]
+    title: str
+    status: int
+    detail: Annotated[str, Field(examples=["dev-a contributed to the change"])]
+    code: Annotated[str, Field(examples=["sign_off.not_eligible"])]
+    mend: str = ""

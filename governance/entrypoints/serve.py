@@ -1,0 +1,206 @@
+"""Put a service together and run it: ledger, hook socket, HTTP, front, jobs. The one place that knows all the parts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from audit import stores
+from audit.highwater import HighWater
+from audit.ledger import Ledger
+from governance import version
+from governance.adapters import clock, git, processes
+from governance.adapters.gnupg import inspect
+from governance.adapters.sequoia import SequoiaVerifier
+from governance.adapters.settings import Settings
+from governance.entrypoints import api, problems, web
+from governance.entrypoints.beginning import origin_of
+from governance.entrypoints.front import PREFIX, Front
+from governance.entrypoints.hook_socket import HookSocket
+from governance.entrypoints.jobs import Jobs
+from governance.entrypoints.limits import Limited
+from governance.errors import FactsError, SettingsError
+from governance.people.enrolment import Challenges
+from governance.people.sessions import Sessions
+from governance.reconcile import Reconciler, World
+from governance.service import Service
+from governance.state.fold import Tx, fold
+from governance.state.schema import SCHEMA
+
+log = structlog.get_logger()
+
+
+@dataclass
+class House:
+    """A running service and its parts."""
+
+    settings: Settings
+    service: Service
+    look: Tx
+    sessions: Sessions
+    reconciler: Reconciler
+
+
+@contextlib.contextmanager
+def opened(settings: Settings) -> Iterator[House]:
+    """Open ledger and state for writing, and close them in good order.
+
+    Raises:
+        SettingsError: Nothing has begun here.
+        AuditError: Another process has it, or it was rolled back or forked.
+    """
+    origin = origin_of(settings)
+    mark = HighWater(settings.state / "high-water", log=origin)
+    ledger = Ledger(settings.database, log=origin, clock=clock.now, projector=fold, schema=SCHEMA, highwater=mark)
+    verifier = SequoiaVerifier()
+    look = stores.open_reader(settings.database)
+    try:
+        service = Service(
+            log=origin,
+            url=settings.public_url,
+            database=settings.database,
+            ledger=ledger,
+            clock=clock.now,
+            verifier=verifier,
+            reader=inspect,
+        )
+        yield House(settings, service, look, Sessions(), Reconciler(service, world()))
+    finally:
+        look.close()
+        verifier.close()
+        ledger.close()
+
+
+def world() -> World:
+    """Return this machine, as the reconciler asks it."""
+    return World(refs=git.refs, alive=processes.alive, pin=_pin, mark_frozen=_mark_frozen)
+
+
+def _pin(path: Path, ref: str, oid: str, handle: str) -> None:
+    try:
+        git.create_ref(path, ref, oid, reservation=handle)
+    except FactsError as exc:
+        log.warning("pin.failed", ref=ref, error=str(exc))  # The next round tries again; the reservation stays.
+
+
+def _mark_frozen(path: Path, reason: str) -> None:
+    try:
+        (path / "twinseal" / "frozen").write_text(f"{reason}\n", encoding="utf-8")
+    except OSError as exc:
+        log.warning("freeze.not_marked", path=str(path), error=str(exc))
+
+
+def application(house: House) -> Callable[..., Awaitable[None]]:
+    """Return the ASGI application: git below `/git/`, everything else by FastAPI."""
+    app = FastAPI(
+        title="Twinseal",
+        version=version(),
+        description="Governance of git pushes. Every act is a signed statement; every refusal has a stable code.",
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.service = house.service
+    app.state.challenges = Challenges()
+    app.state.socket = house.settings.socket
+    app.include_router(api.router)
+    app.include_router(web.router)
+    problems.install(app)
+    front = Front(house.service, house.look, house.sessions, house.reconciler)
+    limited = Limited(app)
+
+    async def both(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+            await front(scope, receive, send)
+        else:
+            await limited(scope, receive, send)
+
+    return both
+
+
+@contextlib.asynccontextmanager
+async def listening(house: House) -> AsyncIterator[None]:
+    """Serve the hook socket and run the jobs while the block lasts."""
+    hooks = HookSocket(house.service, house.look, house.sessions, house.reconciler)
+    server = await hooks.serve(house.settings.socket)
+    jobs = Jobs(house.service, house.reconciler)
+    running = asyncio.create_task(jobs.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        server.close()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        house.settings.socket.unlink(missing_ok=True)
+
+
+def serve(settings: Settings, *, ready: Callable[[], None] = lambda: None) -> None:
+    """Run until told to stop.
+
+    Raises:
+        SettingsError: The address is taken.
+        AuditError: The ledger may not be opened.
+    """
+    logs()
+    with opened(settings) as house, asyncio.Runner(loop_factory=_loop()) as runner:
+        runner.run(_serve(house, ready))
+
+
+async def _serve(house: House, ready: Callable[[], None]) -> None:
+    host, port = house.settings.address
+    config = uvicorn.Config(
+        application(house), http="httptools", lifespan="off", log_config=None, access_log=False,
+        server_header=False, timeout_graceful_shutdown=5,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    async with listening(house):
+        with _bound(host, port) as listener:
+            ready()
+            log.info("serving", url=house.settings.public_url, log=house.service.log, uid=os.getuid())
+            await server.serve(sockets=[listener])
+
+
+@contextlib.contextmanager
+def _bound(host: str, port: int) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as exc:
+            said = f"{host}:{port} cannot be listened on: {exc.strerror}"
+            raise SettingsError(said, mend="Set TWINSEAL_LISTEN to another host:port.") from exc
+        listener.listen(128)
+        yield listener
+
+
+def _loop() -> Callable[[], asyncio.AbstractEventLoop]:
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+def logs() -> None:
+    """Write one JSON object a line to standard error. No request body, header or token is ever logged."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(file=open(2, "w", closefd=False, encoding="utf-8")),  # noqa: SIM115
+    )

@@ -1,0 +1,115 @@
+"""What people see: tables and plain lines on a terminal, JSON for scripts. Colours respect NO_COLOR and a pipe.
+
+Nothing that came from elsewhere is printed raw: control characters and bidirectional marks are escaped.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from governance.explain import plain
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def out(*, error: bool = False) -> Console:
+    """Return a console that neither interprets markup nor cuts lines in a pipe."""
+    from rich.console import Console
+
+    file = sys.stderr if error else sys.stdout
+    wide = None if file.isatty() else 200
+    return Console(file=file, markup=False, highlight=False, emoji=False, soft_wrap=True, width=wide)
+
+
+def emit(value: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Print JSON for a script."""
+    sys.stdout.write(json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+
+def say(text: str, *, style: str = "") -> None:
+    """Print lines."""
+    out().print("\n".join(plain(line) for line in text.split("\n")), style=style or None)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """Print a table, or a sentence where there is nothing to show."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    listed = [[Text(plain(str(cell))) for cell in row] for row in rows]
+    if not listed:
+        say(empty, style="dim")
+        return
+    shown = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for column in columns:
+        shown.add_column(column, overflow="fold")
+    for row in listed:
+        shown.add_row(*row)
+    console = out()
+    console.soft_wrap = False
+    console.print(shown)
+
+
+def pairs(rows: Mapping[str, object]) -> None:
+    """Print names and values, aligned."""
+    from rich.text import Text
+
+    width = max(map(len, rows), default=0) + 2
+    for name, value in rows.items():
+        lines = plain(str(value)) if "\n" not in str(value) else "\n".join(plain(v) for v in str(value).split("\n"))
+        first, *rest = lines.split("\n")
+        out().print(Text.assemble((f"{name:<{width}}", "dim"), first))
+        for line in rest:
+            out().print(Text(" " * width + line))
+
+
+def done(text: str) -> None:
+    """Print what was done."""
+    from rich.text import Text
+
+    out().print(Text.assemble(("✓ ", "bold green"), plain(text)))
+
+
+def failed(text: str, *, code: str, mend: str, as_json: bool) -> None:
+    """Print a refusal: what, its code, what to do next."""
+    if as_json:
+        emit({"error": {"code": code, "detail": text, "mend": mend}})
+        return
+    from rich.text import Text
+
+    console = out(error=True)
+    console.print(Text.assemble(("✗ ", "bold red"), plain(text), (f"  ({code})", "dim")))
+    for line in filter(None, mend.split("\n")):
+        console.print(Text("  → " + plain(line)))
+
+
+def when(ms: int | None) -> str:
+    """Return a time as people read it: UTC, to the second."""
+    if ms is None:
+        return "never"
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def marked(mark: str, colour: str, text: str) -> None:
+    """Print a line with a coloured mark before it."""
+    from rich.text import Text
+
+    out().print(Text.assemble((f"{mark} ", f"bold {colour}"), plain(text)))
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """Return the JSON object that a command of ours printed."""
+    found = json.loads(text)
+    return found if isinstance(found, dict) else {}
+
+
+def quoted(text: str, *, good: bool) -> None:
+    """Print what another program said, indented and dimmed; red where it should not have said so."""
+    for line in text.rstrip().splitlines():
+        out().print("  " + plain(line.removeprefix("remote: ").rstrip()), style="dim" if good else "red")

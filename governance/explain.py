@@ -1,0 +1,111 @@
+"""What the pusher reads: one line per control, one block per objection, and what to do next.
+
+Pure text. Nothing from a pusher is printed raw: control characters, and what could turn a terminal, are escaped.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from governance.decision import Decision, RefDecision
+from governance.facts import PushContext
+from governance.record import Effects
+from governance.verdict import Outcome, Verdict
+
+MARKS = {
+    Outcome.SATISFIED: "✓",
+    Outcome.UNSATISFIED: "✗",
+    Outcome.NOT_APPLICABLE: "·",
+    Outcome.ERROR: "!",
+}
+HOSTILE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+"""Unicode categories that can hide, reorder or forge what stands on a screen."""
+
+
+def plain(text: str) -> str:
+    """Return text that is safe on a terminal: what could hide or move something is shown as an escape."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if unicodedata.category(c) not in HOSTILE else _escape(c) for c in text)
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if unicodedata.category(char) == "Cs":  # A byte that was not UTF-8, as surrogateescape carries it.
+        return f"\\x{code & 0xFF:02x}"
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def heading(context: PushContext) -> str:
+    """Return the first line, sent before anything is read: the pusher sees that somebody is looking."""
+    return plain(
+        f"twinseal · {context.repository} · {context.pusher}" + ("" if context.enforced else " · not enforced")
+    )
+
+
+def reading(commits: int, paths: int, took_ms: int) -> str:
+    """Return the second line, sent before signatures are checked: on a large push that is where time goes."""
+    return f"  read {_count(commits, 'commit')}, {_count(paths, 'path')} in {took_ms} ms"
+
+
+def push(decision: Decision, effects: Effects, *, entry: int, url: str) -> str:
+    """Return the answer for the pusher's terminal: verdicts, then what is missing, then what was recorded."""
+    said = [line for ref in decision.refs for line in _ref(ref)]
+    said += _next(decision, effects, url=url) if decision.allowed else _refusal(decision, url=url)
+    verdict = "Allowed" if decision.allowed else f"Refused ({decision.code})"
+    said += [f"{verdict}. Recorded as entry {entry}, policy {decision.policy_digest[:12]}.", ""]
+    return "\n".join(plain(line) for line in said)
+
+
+def _ref(ref: RefDecision) -> list[str]:
+    update = ref.update
+    head = "deleted" if update.deletes else update.new[:12]
+    lines = [f"  {update.ref} → {head}"]
+    return lines + [f"    {MARKS[v.outcome]} {v.control.replace('_', ' '):<15}{v.message}" for v in ref.verdicts]
+
+
+def _refusal(decision: Decision, *, url: str) -> list[str]:
+    said = []
+    for ref in decision.refs:
+        for verdict in (v for v in ref.verdicts if v.objects):
+            said += ["", *_objection(verdict)]
+            change = ref.standing.change
+            if change is not None and verdict.control == "four_eyes":
+                said.append(f"  See    {_link(url, ref, change.number)}")
+    return [*said, ""]
+
+
+def _objection(verdict: Verdict) -> list[str]:
+    said = [f"  {verdict.control.replace('_', ' ').capitalize()} objects ({verdict.reason})"]
+    said += [f"  Do     {step}" for step in verdict.mend]
+    if verdict.helpers:
+        said.append(f"  Ask    {', '.join(verdict.helpers)}")
+    return said
+
+
+def _next(decision: Decision, effects: Effects, *, url: str) -> list[str]:
+    said: list[str] = []
+    for opened in effects.opens:
+        ref = next(ref for ref in decision.refs if ref.update.ref == opened["ref"])
+        number = opened["change"]
+        about = opened["about"]
+        reasons = about["reasons"] if isinstance(about, dict) else ()
+        asks = "needs two sign-offs" if reasons else "is below the threshold and may be pushed to its target"
+        repository = ref.update.push.repository
+        said += [
+            "",
+            f"  Change {number}, patch set {opened['patch_set']}: {asks}",
+            *(f"    because {reason}" for reason in reasons),
+            f"  Ask    twinseal sign-off {number} --approve --repo {repository}",
+            f"  Land   git push origin {ref.update.new[:12]}:{opened['target']}",
+            f"  See    {_link(url, ref, int(str(number)))}",
+        ]
+    return [*said, ""]
+
+
+def _link(url: str, ref: RefDecision, number: int) -> str:
+    return f"{url}/{ref.update.push.repository}/changes/{number}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"

@@ -1,0 +1,1 @@
+"""Who may act: principals, their keys, their tokens, and the statements they sign."""

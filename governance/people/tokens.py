@@ -1,0 +1,73 @@
+"""Tokens: how a connection says who it is. Hashed at rest, bound to one repository, expiring, revocable."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from audit.entry import Actor, Draft
+from governance.errors import UnauthenticatedError
+from governance.people.principals import secret_digest
+from governance.record import Kind
+from governance.state.fold import Tx
+
+DAY_MS = 24 * 60 * 60 * 1000
+SHAPE = re.compile(r"tws_[A-Za-z0-9_-]{43}")
+"""The shape lets secret scanners find a leaked one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose token was shown. `repository` is empty for a seat's own token, which opens no repository."""
+
+    principal: str
+    kind: str
+    repository: str
+    token: str
+
+
+def fresh(random_text: str) -> tuple[str, str]:
+    """Return (token, public id) from 43 characters of random text."""
+    token = f"tws_{random_text}"
+    return token, secret_digest(token)[:12]
+
+
+def issued(token: str, *, principal: str, repository: str, expires_at: int, actor: Actor, statement: Any) -> Draft:  # noqa: ANN401 - JSON
+    """Return the entry of a token; of the token itself it holds only the digest."""
+    digest = secret_digest(token)
+    data = {
+        "id": digest[:12],
+        "digest": digest,
+        "principal": principal,
+        "repository": repository,
+        "expires_at": expires_at,
+        "statement": statement,
+    }
+    return Draft(kind=Kind.TOKEN_ISSUED, actor=actor, repo=repository, subject=digest[:12], data=data)
+
+
+def revoked(token_id: str, *, actor: Actor, statement: Mapping[str, Any]) -> Draft:
+    """Return the entry that ends a token at once."""
+    data = {"id": token_id, "statement": statement}
+    return Draft(kind=Kind.TOKEN_REVOKED, actor=actor, repo="", subject=token_id, data=data)
+
+
+def authenticate(tx: Tx, token: str, *, now: int) -> Caller:
+    """Return who shows this token.
+
+    The look-up is by digest, so its time says nothing about the token.
+
+    Raises:
+        UnauthenticatedError: Unknown, expired, revoked, or its principal retired; not told apart.
+    """
+    if SHAPE.fullmatch(token):
+        sql = (
+            "select p.name, p.kind, t.repository, t.id from token t join principal p on p.name = t.principal "
+            "where t.digest=? and t.expires_at>? and t.revoked_seq is null and p.retired_seq is null"
+        )
+        row = tx.execute(sql, (secret_digest(token), now)).fetchone()
+        if row is not None:
+            return Caller(*row)
+    raise UnauthenticatedError("this token is not valid (any more)", mend="Ask the owner: twinseal token issue NAME")

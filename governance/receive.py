@@ -1,0 +1,201 @@
+"""A push, start to finish: the one place that knows the order.
+
+1. identify   who pushes, by transport; never by what the push says of itself
+2. plan       which range of each ref is to be judged, from what the ledger has recorded as landed
+3. complete   the hook's facts, with identity, time and what the signatures prove
+4. decide     under the ledger lock: standing, controls, effects, entry, reservation, all in one transaction
+5. answer     in words for the pusher, and in lines for the hook's reservation
+
+A crash after 4 leaves a reservation that the reconciler releases once it has seen that the ref did not move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+
+from audit.entry import Actor
+from audit.transaction import Transaction
+from governance import explain, gathered, record
+from governance.completing import Completed, complete
+from governance.decision import Decision, decide
+from governance.errors import DeniedError, FactsError, GovernanceError
+from governance.facts import PushContext, UpdateFacts, is_zero
+from governance.policy import Policy
+from governance.record import Effects
+from governance.review import changes
+from governance.service import Service
+from governance.signatures import Registry
+from governance.standing import Roster, Standing
+from governance.state import read
+from governance.state.fold import Tx
+from governance.state.read import Cached
+
+ALLOWED, REFUSED, UNDECIDED = 0, 1, 3
+ATTEMPTS = 3
+"""How often a push is judged again because a key changed while it was being read."""
+
+
+class KeysMovedError(GovernanceError):
+    """A key was enrolled or revoked between verification and decision; the signatures must be judged again."""
+
+    code = "facts.keys_moved"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who pushes, and how we know."""
+
+    principal: str
+    kind: str
+    transport: str
+    enforced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the hook is told: exit code, the lines it may let move, pins to make, words to print."""
+
+    code: int
+    text: str
+    reserve: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One push under way: what the hook shall gather, and what its facts will be completed with."""
+
+    hello: gathered.Hello
+    context: PushContext
+    actor: Actor
+    excludes: Mapping[str, str]
+    """By ref: the object name that its range starts after; empty for everything. A ref not in it is not judged."""
+    keys_seq: int
+    registry: Registry
+    roster: Roster
+
+
+class Receiver:
+    """Receives pushes. `begin` and `decide` may be called from one thread; the writer has its own."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._cached = Cached()
+
+    def begin(self, tx: Tx, hello: gathered.Hello, repository: str, who: Identity) -> Plan:
+        """Return what the hook shall gather. `tx` is a look at the state; nothing here decides.
+
+        Raises:
+            DeniedError: More refs than one push may name.
+        """
+        policy = self._cached.policy(tx)
+        if len(hello.lines) > policy.refs.max_refs:
+            said = f"{len(hello.lines)} refs in one push; the policy allows {policy.refs.max_refs}"
+            raise DeniedError(said, code="push.too_many_refs", mend="Push them in smaller groups.")
+        keys_seq, registry = self._cached.registry(tx)
+        context = PushContext(
+            repository=repository,
+            pusher=who.principal,
+            transport=who.transport,
+            enforced=who.enforced,
+            received_at=self._service.clock(),
+            refs=tuple(line.ref for line in hello.lines),
+            options=hello.options,
+        )
+        excludes = {
+            line.ref: exclude for line in hello.lines if (exclude := _exclude(tx, policy, repository, line)) is not None
+        }
+        actor = Actor(id=who.principal, kind=who.kind, key="")
+        return Plan(hello, context, actor, excludes, keys_seq, registry, self._cached.roster(tx))
+
+    def parse(self, plan: Plan, payload: bytes) -> gathered.Gathered:
+        """Return what the hook gathered, if it is what was asked for.
+
+        Raises:
+            FactsError: Malformed, or about something else.
+        """
+        found = gathered.facts(payload)
+        for ref, exclude in plan.excludes.items():
+            if ref not in found.refs or found.refs[ref].exclude != exclude:
+                raise FactsError(f"{ref}: gathered from another start than the one asked for")
+        return found
+
+    def complete(self, plan: Plan, found: gathered.Gathered) -> Completed:
+        """Return the facts of a push. Pure but for the verifier; may take long for a large push.
+
+        Raises:
+            FactsError: What the hook sent cannot be believed.
+        """
+        return complete(
+            found, plan.hello.lines, plan.context, self._service.verifier, registry=plan.registry, roster=plan.roster
+        )
+
+    def decide(self, plan: Plan, facts: tuple[UpdateFacts, ...]) -> Future[tuple[Decision, Effects, int]]:
+        """Queue the decision. The future fails with `KeysMovedError` where the signatures must be judged again."""
+
+        def command(tx: Transaction) -> tuple[Decision, Effects, int]:
+            return self._decided(tx, plan, facts)
+
+        return self._service.ledger.submit(command)
+
+    def _decided(self, tx: Transaction, plan: Plan, facts: tuple[UpdateFacts, ...]) -> tuple[Decision, Effects, int]:
+        cached = self._service.under_lock
+        keys_seq, _ = cached.registry(tx)
+        if keys_seq != plan.keys_seq:
+            raise KeysMovedError("a key changed while the push was being read")
+        policy, roster = cached.policy(tx), cached.roster(tx)
+        standings = [_standing(tx, update, policy, roster) for update in facts]
+        decision = decide(list(zip(facts, standings, strict=True)), policy_digest=policy.digest)
+        effects = changes.effects(tx, decision, handle=plan.hello.handle)
+        single = len(roster.humans()) == 1
+        document = tx.blob(record.facts_document(decision, single_person=single))
+        draft = record.decided(
+            decision, effects, actor=plan.actor, repository=plan.context.repository, document=document
+        )
+        return decision, effects, tx.append(draft).seq
+
+    def again(self, tx: Tx, plan: Plan) -> Plan:
+        """Return the plan with the keys and people as they are now, after `KeysMovedError`."""
+        keys_seq, registry = self._cached.registry(tx)
+        return replace(plan, keys_seq=keys_seq, registry=registry, roster=self._cached.roster(tx))
+
+    def answer(self, decided: tuple[Decision, Effects, int]) -> Answer:
+        """Return what the hook is told."""
+        decision, effects, entry = decided
+        text = explain.push(decision, effects, entry=entry, url=self._service.url)
+        return Answer(ALLOWED if decision.allowed else REFUSED, text, effects.reserve)
+
+    def refuse(self, hello: gathered.Hello, who: Identity | None, repository: str, error: GovernanceError) -> Answer:
+        """Record an attempt that ended before a decision, and return its answer."""
+        actor = Actor(id=who.principal, kind=who.kind, key="") if who else Actor(id="unknown", kind="unknown", key="")
+        lines = [f"{line.old} {line.new} {line.ref}" for line in hello.lines]
+        draft = record.refused_early(error.code, str(error), lines, actor=actor, repository=repository)
+        entry = self._service.ledger.run(lambda tx: tx.append(draft).seq)
+        code = REFUSED if isinstance(error, DeniedError) else UNDECIDED
+        word = "Refused" if code == REFUSED else "Could not decide, so refused"
+        said = [f"twinseal: {error}", *([f"  Do     {error.mend}"] if error.mend else [])]
+        said.append(f"{word} ({error.code}). Recorded as entry {entry}.")
+        return Answer(code, "\n".join(explain.plain(line) for line in said) + "\n")
+
+
+def _exclude(tx: Tx, policy: Policy, repository: str, line: gathered.Line) -> str | None:
+    """Return where the range of this ref starts, or None where there is nothing to judge."""
+    known = policy.is_protected(line.ref) or policy.is_topic(line.ref) or policy.is_tag(line.ref)
+    if is_zero(line.new) or not known:
+        return None
+    own = read.ref_value(tx, repository, line.ref) if policy.is_protected(line.ref) else ""
+    return own or read.ref_value(tx, repository, policy.refs.target)
+
+
+def _standing(tx: Tx, update: UpdateFacts, policy: Policy, roster: Roster) -> Standing:
+    repository, ref = update.push.repository, update.ref
+    protected = policy.is_protected(ref)
+    return Standing(
+        policy=policy,
+        roster=roster,
+        landed=read.ref_value(tx, repository, ref),
+        change=read.change_at(tx, repository, update.new, target=ref) if protected else None,
+        freezes=read.freezes(tx, repository),
+        reserved=read.reserved(tx, repository, ref),
+    )

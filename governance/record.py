@@ -1,0 +1,166 @@
+"""What goes into the ledger: every kind of entry, and the shape of its data.
+
+The entry is the truth; state tables and reports read only what stands here. A kind, once used, keeps its
+meaning for good; a new meaning is a new kind.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from audit.entry import Actor, Draft
+
+if TYPE_CHECKING:
+    from governance.decision import Decision, RefDecision
+    from governance.facts import UpdateFacts
+
+MESSAGE_LIMIT = 400
+"""Characters of a verdict's message kept in the facts document; the codes say the rest."""
+
+
+class Kind(StrEnum):
+    """Every kind of entry. *subject.deed*; never renamed, never reused."""
+
+    GENESIS = "ledger.genesis"
+    PRINCIPAL_ADDED = "principal.added"
+    PRINCIPAL_INVITED = "principal.invited"
+    PRINCIPAL_RETIRED = "principal.retired"
+    KEY_ENROLLED = "key.enrolled"
+    KEY_ROTATED = "key.rotated"
+    KEY_REVOKED = "key.revoked"
+    TOKEN_ISSUED = "token.issued"  # noqa: S105 - the name of a kind
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105 - the name of a kind
+    REPOSITORY_ADDED = "repository.added"
+    PUSH_DECIDED = "push.decided"
+    PUSH_APPLIED = "push.applied"
+    PUSH_RELEASED = "push.released"
+    SIGN_OFF_GIVEN = "sign_off.given"
+    SIGN_OFF_WITHDRAWN = "sign_off.withdrawn"
+    REFS_DRIFTED = "refs.drifted"
+    FREEZE_LIFTED = "freeze.lifted"
+    REQUEST_REFUSED = "request.refused"
+
+
+SERVICE = Actor(id="twinseal", kind="service", key="")
+"""Who writes what nobody asked for: reconciling, releasing."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Effects:
+    """What an allowed push consumes and starts, written down before anything moves."""
+
+    handle: str
+    """receive-pack's process id and start time: what names its reservation."""
+    reserve: tuple[tuple[str, str, str], ...] = ()
+    """(old, new, ref) lines that git may now move, pins of patch sets among them."""
+    spend: tuple[int, ...] = ()
+    opens: tuple[Mapping[str, object], ...] = ()
+    landed: tuple[tuple[str, int], ...] = ()
+    """(ref, change number) that this push would land."""
+    abandoned: tuple[tuple[str, int], ...] = ()
+
+
+def decided(
+    decision: Decision, effects: Effects, *, actor: Actor, repository: str, document: Mapping[str, object]
+) -> Draft:
+    """Return the entry of one decision. `document` names the facts it was made on, by digest."""
+    context = decision.refs[0].update.push
+    data: dict[str, object] = {
+        "allowed": decision.allowed,
+        "code": decision.code,
+        "transport": context.transport,
+        "enforced": context.enforced,
+        "policy": decision.policy_digest,
+        "facts": dict(document),
+        "handle": effects.handle,
+        "refs": [[ref.update.old, ref.update.new, ref.update.ref] for ref in decision.refs],
+        "verdicts": [[verdict.reason for verdict in ref.verdicts] for ref in decision.refs],
+    }
+    if decision.allowed:
+        data |= {
+            "reserve": [list(line) for line in effects.reserve],
+            "spend": list(effects.spend),
+            "opens": [dict(opened) for opened in effects.opens],
+            "landed": [list(pair) for pair in effects.landed],
+            "abandoned": [list(pair) for pair in effects.abandoned],
+        }
+    return Draft(kind=Kind.PUSH_DECIDED, actor=actor, repo=repository, subject=decision.refs[0].update.ref, data=data)
+
+
+def applied(data: Mapping[str, Any], seq: int, moved: Iterable[tuple[str, str, str]], *, repository: str) -> Draft:
+    """Return the entry that says which of a decision's reserved lines git has carried out.
+
+    `data` is the decision's own; what it opens, lands or abandons follows the refs that moved.
+    """
+    lines = [list(line) for line in moved]
+    refs = {line[2] for line in lines}
+    return Draft(
+        kind=Kind.PUSH_APPLIED,
+        actor=SERVICE,
+        repo=repository,
+        subject=str(seq),
+        data={
+            "decision": seq,
+            "moved": lines,
+            "opens": [[o["change"], o["patch_set"], o["title"]] for o in data["opens"] if o["ref"] in refs],
+            "landed": [number for ref, number in data["landed"] if ref in refs],
+            "abandoned": [number for ref, number in data["abandoned"] if ref in refs],
+        },
+    )
+
+
+def released(seq: int, lines: Iterable[tuple[str, str, str]], *, repository: str, landed: bool) -> Draft:
+    """Return the entry that frees what a push reserved and did not use; its refs were read and had not moved.
+
+    `landed` says that the protected ref did move, so that the sign-offs it spent stay spent.
+    """
+    data = {"decision": seq, "lines": [list(line) for line in lines], "landed": landed}
+    return Draft(kind=Kind.PUSH_RELEASED, actor=SERVICE, repo=repository, subject=str(seq), data=data)
+
+
+def drifted(refs: Iterable[tuple[str, str, str]], *, repository: str) -> Draft:
+    """Return the entry of refs that moved behind our back: (ref, recorded, found). It freezes the repository."""
+    lines = [list(line) for line in refs]
+    names = ", ".join(line[0] for line in lines[:3])
+    reason = f"{len(lines)} refs moved behind our back: {names}"[:MESSAGE_LIMIT]
+    return Draft(
+        kind=Kind.REFS_DRIFTED, actor=SERVICE, repo=repository, subject=names, data={"refs": lines, "reason": reason}
+    )
+
+
+def refused_early(code: str, message: str, lines: Iterable[str], *, actor: Actor, repository: str) -> Draft:
+    """Return the entry of an attempt that never got as far as facts: probing is not free (table L-09)."""
+    data = {"code": code, "message": message[:MESSAGE_LIMIT], "lines": [line[:200] for line in lines][:20]}
+    return Draft(kind=Kind.REQUEST_REFUSED, actor=actor, repo=repository, subject="push", data=data)
+
+
+def facts_document(decision: Decision, *, single_person: bool) -> bytes:
+    """Return the facts and full verdicts of a decision, as kept beside the ledger by digest.
+
+    ASCII JSON: a path that is not UTF-8 stays readable back, byte for byte.
+    """
+    refs = [_ref(ref) for ref in decision.refs]
+    context = dataclasses.asdict(decision.refs[0].update.push)
+    plain = {"v": 1, "push": context, "refs": refs, "single_person": single_person}
+    return json.dumps(plain, separators=(",", ":"), sort_keys=True).encode("ascii")
+
+
+def _ref(ref: RefDecision) -> dict[str, object]:
+    verdicts = [
+        {"control": v.control, "outcome": v.outcome, "reason": v.reason, "message": v.message[:MESSAGE_LIMIT]}
+        for v in ref.verdicts
+    ]
+    return {"facts": _update(ref.update), "verdicts": verdicts}
+
+
+def _update(update: UpdateFacts) -> dict[str, object]:
+    named = {f.name: getattr(update, f.name) for f in dataclasses.fields(update)}
+    del named["push"]
+    named["commits"] = [dataclasses.asdict(commit) for commit in update.commits]
+    named["net"] = [dataclasses.asdict(change) for change in update.net]
+    named["tag"] = dataclasses.asdict(update.tag) if update.tag else None
+    return named

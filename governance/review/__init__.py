@@ -1,0 +1,1 @@
+"""Changes and sign-offs: what is under review, and who has said what about exactly which bytes."""

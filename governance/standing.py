@@ -1,0 +1,111 @@
+"""What the ledger says, as far as one decision needs it: who is enrolled, what was signed off, what is frozen.
+
+Loaded under the ledger lock, so that nothing decides on what may have moved. Values only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from governance.policy import Kind, Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Someone who may act: an agent, a person or a service. Keys and tokens are theirs, elsewhere."""
+
+    name: str
+    kind: Kind
+    role: str
+    operator: str
+    """The human who runs or delegated it; a person is their own operator."""
+    model_family: str = ""
+    emails: tuple[str, ...] = ()
+    delegates: tuple[str, ...] = ()
+    """Principals that may sign what this one wrote (recorded by the owner)."""
+    retired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Everyone enrolled. Retired principals stay, so that what they wrote still has a name."""
+
+    principals: Mapping[str, Principal]
+
+    def get(self, name: str) -> Principal | None:
+        """Return the principal of that name, retired or not."""
+        return self.principals.get(name)
+
+    def active(self) -> tuple[Principal, ...]:
+        """Return those who may act now."""
+        return tuple(p for p in self.principals.values() if not p.retired)
+
+    def by_email(self, email: str) -> str:
+        """Return whose address this is, or an empty string. Addresses are unique, compared in lower case."""
+        return next((p.name for p in self.principals.values() if email in p.emails), "")
+
+    def humans(self) -> tuple[Principal, ...]:
+        """Return the people who may act now."""
+        return tuple(p for p in self.active() if p.kind is Kind.HUMAN)
+
+
+@dataclass(frozen=True, slots=True)
+class SignOff:
+    """One signed answer about one patch set, with everything it binds."""
+
+    seq: int
+    principal: str
+    approves: bool
+    repository: str
+    target: str
+    head: str
+    base: str
+    tree: str
+    diff_digest: str
+    policy_digest: str
+    expires_at: int
+    withdrawn: bool = False
+    spent: bool = False
+    """Used by a landing, or reserved for one that is under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeStanding:
+    """An open change, at the patch set whose head is about to land."""
+
+    number: int
+    patch_set: int
+    ref: str
+    target: str
+    head: str
+    contributors: tuple[str, ...] = ()
+    """Everyone who pushed, wrote or delegated any patch set of it."""
+    sign_offs: tuple[SignOff, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """Something that may not move, and why."""
+
+    seq: int
+    repository: str
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All of it, for one ref update."""
+
+    policy: Policy
+    roster: Roster
+    landed: str = ""
+    """The recorded value of this ref; empty where the ledger knows none."""
+    target_tip: str = ""
+    """The recorded value of the target branch; what a topic is measured from."""
+    change: ChangeStanding | None = None
+    freezes: tuple[Freeze, ...] = ()
+    reserved: bool = False
+    """Whether another push under way holds this ref."""
+    protected_now: Mapping[str, str] = field(default_factory=dict)

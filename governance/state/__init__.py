@@ -1,0 +1,1 @@
+"""State tables: projections of the ledger, written in the transaction of the entry that causes them."""

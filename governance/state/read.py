@@ -1,0 +1,189 @@
+"""Read the state tables: what the ledger says now, as values.
+
+Every function takes something with `execute`, so that the same question is asked under the ledger lock
+(a transaction) and outside it (a read-only connection). Only what is read under the lock decides.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from governance.errors import NotFoundError, RecordError
+from governance.policy import Kind, Policy
+from governance.policy_text import from_meaning
+from governance.signatures import EnrolledKey, Registry, SubKey, register
+from governance.standing import ChangeStanding, Freeze, Principal, Roster, SignOff
+from governance.state.fold import Tx
+
+ZERO = "0" * 40
+
+
+class Cached:
+    """What seldom changes, kept with the entry that last changed it and checked against it on every use."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[int, Any]] = {}
+
+    def policy(self, tx: Tx) -> Policy:
+        """Return the policy in force."""
+        return self._fresh(tx, "policy", policy)  # type: ignore[no-any-return]
+
+    def roster(self, tx: Tx) -> Roster:
+        """Return everyone enrolled."""
+        return self._fresh(tx, "roster", roster)  # type: ignore[no-any-return]
+
+    def registry(self, tx: Tx) -> tuple[int, Registry]:
+        """Return the keys that may sign, and the entry that last changed them."""
+        found = self._fresh(tx, "keys", registry)
+        return self._kept["keys"][0], found
+
+    def _fresh(self, tx: Tx, name: str, load: Any) -> Any:  # noqa: ANN401 - three types, one rule
+        row = tx.execute("select seq from epoch where name=?", (name,)).fetchone()
+        seq = row[0] if row else -1
+        kept = self._kept.get(name)
+        if kept is None or kept[0] != seq:
+            kept = (seq, load(tx))
+            self._kept[name] = kept
+        return kept[1]
+
+
+def policy(tx: Tx) -> Policy:
+    """Return the policy in force: the last one that was adopted."""
+    row = tx.execute("select digest, meaning from policy order by seq desc limit 1").fetchone()
+    if row is None:
+        raise RecordError("the ledger holds no policy; run twinseal init")
+    found = from_meaning(json.loads(row[1]))
+    if found.digest != row[0]:
+        raise RecordError(f"the policy in the state table has digest {found.digest}, the entry says {row[0]}")
+    return found
+
+
+_PRINCIPAL = "select name, kind, role, operator, model_family, emails, delegates, retired_seq from principal"
+
+
+def roster(tx: Tx) -> Roster:
+    """Return everyone ever enrolled."""
+    people = (_principal(row) for row in tx.execute(_PRINCIPAL))
+    return Roster({principal.name: principal for principal in people})
+
+
+def _principal(row: tuple[Any, ...]) -> Principal:
+    name, kind, role, operator, family, emails, delegates, retired = row
+    lists = (tuple(json.loads(emails)), tuple(json.loads(delegates)))
+    return Principal(name, Kind(kind), role, operator, family, *lists, retired=retired is not None)
+
+
+def registry(tx: Tx) -> Registry:
+    """Return every enrolled key, revoked ones included: a verifier must know what it refuses."""
+    rows = tx.execute(
+        "select fingerprint, principal, certificate, subkeys, enrolled_at, revoked_at from signing_key"
+    ).fetchall()
+    return register(_key(row) for row in rows)
+
+
+def _key(row: tuple[Any, ...]) -> EnrolledKey:
+    fingerprint, principal, certificate, subkeys, enrolled, revoked = row
+    return EnrolledKey(
+        fingerprint=fingerprint,
+        principal=principal,
+        certificate=base64.b64decode(certificate),
+        subkeys=tuple(SubKey(fpr, expires) for fpr, expires in json.loads(subkeys)),
+        enrolled_at=enrolled // 1000,
+        revoked_at=None if revoked is None else revoked // 1000,
+    )
+
+
+def ref_value(tx: Tx, repository: str, ref: str) -> str:
+    """Return the recorded value of a ref; empty where the ledger knows none."""
+    row = tx.execute("select oid from ref_value where repository=? and ref=?", (repository, ref)).fetchone()
+    return row[0] if row else ""
+
+
+def reserved(tx: Tx, repository: str, ref: str) -> bool:
+    """Whether a push under way holds this ref."""
+    sql = "select 1 from reservation where repository=? and ref=? and state='reserved' limit 1"
+    return tx.execute(sql, (repository, ref)).fetchone() is not None
+
+
+def freezes(tx: Tx, repository: str) -> tuple[Freeze, ...]:
+    """Return the freezes in force for a repository, those over everything among them."""
+    sql = (
+        "select seq, repository, reason, by from freeze where lifted_seq is null and repository in (?, '') order by seq"
+    )
+    return tuple(Freeze(*row) for row in tx.execute(sql, (repository,)))
+
+
+def change_at(tx: Tx, repository: str, head: str, *, target: str) -> ChangeStanding | None:
+    """Return the open change whose current patch set has this head, with its sign-offs."""
+    sql = (
+        "select c.number, c.patch_set, c.ref from patch_set p join change c using(repository, number) "
+        "where p.repository=? and p.head=? and c.target=? and c.state='open' and p.patch_set=c.patch_set"
+    )
+    row = tx.execute(sql, (repository, head, target)).fetchone()
+    if row is None:
+        return None
+    number, patch_set, ref = row
+    return ChangeStanding(
+        number, patch_set, ref, target, head, change_contributors(tx, repository, number),
+        sign_offs(tx, repository, number),
+    )  # fmt: skip
+
+
+def change_contributors(tx: Tx, repository: str, number: int) -> tuple[str, ...]:
+    """Return everyone who had a hand in any patch set of a change, its pushers among them."""
+    rows = tx.execute("select about from patch_set where repository=? and number=?", (repository, number))
+    names: set[str] = set()
+    for (about,) in rows:
+        names.update(json.loads(about)["contributors"])
+    return tuple(sorted(names))
+
+
+def sign_offs(tx: Tx, repository: str, number: int) -> tuple[SignOff, ...]:
+    """Return each principal's last answer about a change. An older one never comes back to life."""
+    sql = (
+        "select max(seq), principal, verdict, binding, expires_at, withdrawn_seq, spent_seq from sign_off "
+        "where repository=? and number=? group by principal order by 1"
+    )
+    return tuple(_sign_off(row) for row in tx.execute(sql, (repository, number)))
+
+
+def _sign_off(row: tuple[Any, ...]) -> SignOff:
+    seq, principal, verdict, binding, expires, withdrawn, spent = row
+    bound: Mapping[str, str] = json.loads(binding)
+    return SignOff(
+        seq=seq,
+        principal=principal,
+        approves=verdict == "approve",
+        repository=bound["repository"],
+        target=bound["target"],
+        head=bound["head"],
+        base=bound["base"],
+        tree=bound["tree"],
+        diff_digest=bound["diff_digest"],
+        policy_digest=bound["policy_digest"],
+        expires_at=expires,
+        withdrawn=withdrawn is not None,
+        spent=spent is not None,
+    )
+
+
+def repository(tx: Tx, name: str) -> dict[str, Any]:
+    """Return what is recorded of a repository.
+
+    Raises:
+        NotFoundError: None of that name.
+    """
+    sql = "select name, id, path, git_uid, advisory from repository where name=?"
+    row = tx.execute(sql, (name,)).fetchone()
+    if row is None:
+        raise NotFoundError(f"no repository is called {name!r} here", mend="twinseal repo list")
+    return dict(zip(("name", "id", "path", "git_uid", "advisory"), row, strict=True))
+
+
+def repositories(tx: Tx) -> list[dict[str, Any]]:
+    """Return every governed repository, by name."""
+    names = [row[0] for row in tx.execute("select name from repository order by name").fetchall()]
+    return [repository(tx, name) for name in names]
