@@ -23,12 +23,15 @@ class Contributors:
 
     names: frozenset[str]
     unknown: tuple[str, ...]
+    proved: frozenset[str] = frozenset()
+    """Who pushes, and who signed every commit: nobody can write these for another, as they can a co-author."""
 
 
 def contributors(update: UpdateFacts, earlier: Iterable[str], roster: Roster) -> Contributors:
     """Return every author, committer, co-author, signer and pusher of the range, and `earlier` ones of the change."""
     names = {update.push.pusher, *earlier}
     unknown: set[str] = set()
+    signers = {commit.signature.principal for commit in update.commits}
     for commit in update.commits:
         names.add(commit.signature.principal)
         for person in (commit.author, commit.committer, *commit.co_authors):
@@ -37,7 +40,8 @@ def contributors(update: UpdateFacts, earlier: Iterable[str], roster: Roster) ->
                 unknown.add(person.label)
     names.discard("")
     unknown |= {name for name in names if roster.get(name) is None}
-    return Contributors(frozenset(names), tuple(sorted(unknown)))
+    proved = {update.push.pusher, *(signers if len(signers) == 1 else ())} - {""}
+    return Contributors(frozenset(names), tuple(sorted(unknown)), frozenset(proved))
 
 
 def excluded_because(who: Principal, authors: Contributors, roster: Roster, *, profile: Profile) -> str:
@@ -117,10 +121,11 @@ class Question:
         """Whether one of the two must be a person.
 
         In *solo*, where the only person wrote the high-risk change, there is nobody to wait for: two agents
-        must still sign, and the record says `single_person`.
+        must still sign, and the record says `single_person`. That it was them must be proved: agents could name
+        them as co-author, and so be rid of them.
         """
         people = {person.name for person in self.roster.humans()}
-        alone = self.policy.profile is Profile.SOLO and people <= self.authors.names
+        alone = self.policy.profile is Profile.SOLO and len(people) == 1 and people <= self.authors.proved
         return self.high_risk and not alone
 
 
@@ -171,12 +176,16 @@ def _seated(question: Question, slots: tuple[Slot, ...], signed: frozenset[str])
 def _fill(slots: tuple[Slot, ...], question: Question) -> dict[int, Principal]:
     """Return the fullest way to put independent approvers into the places, with a person where one is wanted."""
     best: dict[int, Principal] = {}
+    human = question.wants_human()
+    enough = (len(slots), human)
 
     def worth(filled: dict[int, Principal]) -> tuple[int, bool]:
-        return len(filled), question.wants_human() and any(p.kind is Kind.HUMAN for p in filled.values())
+        return len(filled), human and any(p.kind is Kind.HUMAN for p in filled.values())
 
     def place(number: int, filled: dict[int, Principal]) -> None:
         nonlocal best
+        if worth(best) == enough:
+            return  # Nothing can be better, and a large fleet has a great many ways to be as good.
         if number == len(slots):
             best = max(best, filled, key=worth)
             return

@@ -46,8 +46,10 @@ def need(facts: UpdateFacts, policy: Policy) -> Need:
         reasons.append("a merge that cannot be compared with the automatic one")
     if len(facts.bases) > 1:
         reasons.append("several merge bases")
-    if facts.creates:
+    if facts.creates and policy.is_protected(facts.ref):
         reasons.append(f"it creates the protected {facts.ref}")
+    elif not facts.base:
+        reasons.append(f"it begins {policy.refs.target}")
     return Need(tuple(reasons), high_risk=bool(risks))
 
 

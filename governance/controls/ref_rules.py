@@ -56,8 +56,8 @@ class RefRules:
             return unsatisfied(self, "namespace", f"{ref} is not a ref that can be pushed here; expected {allowed}")
         if OBJECT_NAME.fullmatch(short):
             return unsatisfied(self, "looks_like_object", f"{ref} reads like an object name")
-        twin = next((p for p in self._protected_names() if p != ref and _folded(p) == _folded(ref)), None)
-        if twin is not None:
+        twin = self._protected_twin(ref)
+        if twin:
             return unsatisfied(self, "look_alike", f"{ref} differs from the protected {twin} only in case or form")
         if self.policy.is_tag(ref) and self.policy.is_protected(f"refs/heads/{short}"):
             return unsatisfied(self, "tag_shadows_branch", f"tag {short} has the name of a protected branch")
@@ -65,9 +65,14 @@ class RefRules:
             return unsatisfied(self, "namespace", f"{ref} is in no namespace that the policy opens")
         return None
 
-    def _protected_names(self) -> tuple[str, ...]:
-        literal = (p.text for p in self.policy.refs.protected if not set(p.text) & set("*?["))
-        return (self.policy.refs.target, *literal)
+    def _protected_twin(self, ref: str) -> str:
+        """Return the protected ref that this one would be taken for, or would replace on some file systems."""
+        literal = (p.text for p in self.policy.refs.protected if not set(p.text) & set("*?"))
+        names = (self.policy.refs.target, *literal)
+        alike = next((name for name in names if name != ref and _folded(name) == _folded(ref)), "")
+        if not alike and not self.policy.is_protected(ref) and self.policy.is_protected(_folded(ref)):
+            return _folded(ref)  # A pattern with a wildcard means it, in lower case.
+        return alike
 
     def _asked(self, facts: UpdateFacts, standing: Standing) -> Verdict | None:
         if facts.symref:

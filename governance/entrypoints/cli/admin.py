@@ -203,7 +203,16 @@ def show(
         }
     )
     rows = [
-        (", ".join(row["authors"]), ", ".join(row["first"]), ", ".join(row["second"]), ", ".join(row["fallback"]))
+        (_names(row, "authors"), _first(row), _names(row, "second"), _names(row, "fallback"))
         for row in meaning["approvers"]
     ]
     terminal.table(("author", "first", "second", "if none is free"), rows, empty="no rows")
+
+
+def _names(row: dict[str, Any], place: str) -> str:
+    return ", ".join(row.get(place, ())) or "nobody: it waits"
+
+
+def _first(row: dict[str, Any]) -> str:
+    together = " and ".join(" or ".join(group) for group in row.get("first_together", ()))
+    return _names(row, "first") + (f"; or {together}" if together else "")
