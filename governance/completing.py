@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from governance import objects
 from governance.errors import FactsError
@@ -15,6 +16,29 @@ from governance.standing import Roster
 Completed = tuple[UpdateFacts, ...]
 SHA1_HEX = 40
 TITLE_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Proving:
+    """What names and signatures are judged against. `at` is when the push was received, in Unix seconds."""
+
+    verifier: SignatureVerifier
+    registry: Registry
+    roster: Roster
+    at: int
+
+    def person(self, ident: objects.Ident) -> Person:
+        """Return who a name in an object claims to be."""
+        return Person(ident.email, self.roster.by_email(ident.email))
+
+    def signatures(self, items: Sequence[tuple[bytes, bytes | None]]) -> list[SignatureFacts]:
+        """Return what each signature proves, in order."""
+        return [self._facts(one) for one in self.verifier.verify_many(items, self.registry, at=self.at)]
+
+    def _facts(self, proved: Verified | SignatureRefused) -> SignatureFacts:
+        if isinstance(proved, SignatureRefused):
+            return SignatureFacts(proved.code, str(proved))
+        return SignatureFacts("", "", proved.fingerprint, proved.key, self.registry[proved.key].principal)
 
 
 def complete(
@@ -31,29 +55,28 @@ def complete(
     Raises:
         FactsError: An object is not what its name says, or cannot be read; nothing is concluded from it.
     """
-    commits = _commits(found, verifier, registry, roster, at=context.received_at // 1000)
-    return tuple(_update(line, found, context, commits, verifier, registry) for line in lines)
+    proving = Proving(verifier, registry, roster, context.received_at // 1000)
+    commits = _commits(found, proving)
+    return tuple(_update(line, found, context, commits, proving) for line in lines)
 
 
-def _commits(
-    found: Gathered, verifier: SignatureVerifier, registry: Registry, roster: Roster, *, at: int
-) -> Mapping[str, CommitFacts]:
+def _commits(found: Gathered, proving: Proving) -> Mapping[str, CommitFacts]:
     parsed = {}
     for oid, commit in found.commits.items():
         _same_object(oid, b"commit", commit.raw)
         parsed[oid] = objects.parse_commit(commit.raw)
     items = [(commit.payload, commit.signature) for commit in parsed.values()]
-    proved = dict(zip(parsed, verifier.verify_many(items, registry, at=at), strict=True))
+    proved = dict(zip(parsed, proving.signatures(items), strict=True))
     return {
         oid: CommitFacts(
             oid=oid,
             title=_title(commit.message),
             tree=commit.tree,
             parents=commit.parents,
-            author=_person(commit.author, roster),
-            committer=_person(commit.committer, roster),
-            co_authors=tuple(_person(ident, roster) for ident in commit.co_authors),
-            signature=_signature(proved[oid], registry),
+            author=proving.person(commit.author),
+            committer=proving.person(commit.committer),
+            co_authors=tuple(proving.person(ident) for ident in commit.co_authors),
+            signature=proved[oid],
             problems=(*commit.problems, *found.commits[oid].problems),
             changes=found.commits[oid].changes,
             measured=found.commits[oid].measured,
@@ -75,23 +98,8 @@ def _title(message: bytes) -> str:
     return first.decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
-def _person(ident: objects.Ident, roster: Roster) -> Person:
-    return Person(ident.email, roster.by_email(ident.email))
-
-
-def _signature(proved: Verified | SignatureRefused, registry: Registry) -> SignatureFacts:
-    if isinstance(proved, SignatureRefused):
-        return SignatureFacts(proved.code, str(proved))
-    return SignatureFacts("", "", proved.fingerprint, proved.key, registry[proved.key].principal)
-
-
 def _update(
-    line: Line,
-    found: Gathered,
-    context: PushContext,
-    commits: Mapping[str, CommitFacts],
-    verifier: SignatureVerifier,
-    registry: Registry,
+    line: Line, found: Gathered, context: PushContext, commits: Mapping[str, CommitFacts], proving: Proving
 ) -> UpdateFacts:
     if line.ref not in found.actual:
         raise FactsError(f"{line.ref}: no fact about its real value")
@@ -104,6 +112,8 @@ def _update(
         )  # fmt: skip
     if ref.line != line:
         raise FactsError(f"{line.ref}: facts about another update than the one asked for")
+    tag = _tag(ref, proving) if ref.type == "tag" else None
+    _consistent(ref, tag, commits)
     return UpdateFacts(
         push=context,
         ref=line.ref,
@@ -118,13 +128,36 @@ def _update(
         bases=ref.bases,
         commits=tuple(commits[oid] for oid in ref.commits),
         net=ref.net,
-        tag=_tag(ref, verifier, registry, at=context.received_at // 1000) if ref.type == "tag" else None,
+        tag=tag,
     )
 
 
-def _tag(ref: GatheredRef, verifier: SignatureVerifier, registry: Registry, *, at: int) -> TagFacts:
+def _consistent(ref: GatheredRef, tag: TagFacts | None, commits: Mapping[str, CommitFacts]) -> None:
+    """Refuse facts that contradict each other. That they are complete, only the hook can know (SECURITY.md, D1).
+
+    A range is empty exactly where everything has landed; otherwise it holds its own tip, and every commit in it is
+    reached from there. It moves forward exactly where its start is one of the parents. Of a tag of anything but a
+    commit nothing is concluded: no control lets it through.
+    """
+    tip = tag.target if tag else ref.line.new
+    if (tag.target_type if tag else ref.type) != "commit":
+        return
+    parents = {parent for oid in ref.commits for parent in commits[oid].parents}
+    reached = set(ref.commits) <= parents | {tip}
+    forward = tip == ref.exclude or (bool(ref.exclude) and ref.exclude in parents)
+    if ref.landed == bool(ref.commits) or (ref.commits and tip not in ref.commits) or not reached:
+        raise FactsError(f"{ref.line.ref}: the commits are not the range that ends in {tip[:12]}")
+    if ref.fast_forward != forward:
+        raise FactsError(f"{ref.line.ref}: whether it moves forward and the commits' parents contradict each other")
+
+
+def _tag(ref: GatheredRef, proving: Proving) -> TagFacts:
     _same_object(ref.line.new, b"tag", ref.tag)
     tag = objects.parse_tag(ref.tag)
-    proved = verifier.verify_many([(tag.payload, tag.signature)], registry, at=at)[0]
+    if tag.object != ref.tag_target:
+        raise FactsError(
+            f"{ref.line.ref}: expected facts about {tag.object}, which the tag names, got {ref.tag_target}"
+        )
+    signature = proving.signatures([(tag.payload, tag.signature)])[0]
     problems = (*tag.problems, *ref.problems)
-    return TagFacts(tag.name, ref.tag_target, tag.type, _signature(proved, registry), problems)
+    return TagFacts(tag.name, proving.person(tag.tagger), tag.object, tag.type, signature, problems)

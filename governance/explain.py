@@ -93,12 +93,14 @@ def _next(decision: Decision, effects: Effects, *, url: str) -> list[str]:
         number = opened["change"]
         about = opened["about"]
         reasons = about["reasons"] if isinstance(about, dict) else ()
+        behind = ref.update.base != ref.update.merge_base
         asks = "needs two sign-offs" if reasons else "is below the threshold and may be pushed to its target"
         repository = ref.update.push.repository
         said += [
             "",
             f"  Change {number}, patch set {opened['patch_set']}: {asks}",
             *(f"    because {reason}" for reason in reasons),
+            *([f"  Note   {opened['target']} has moved on: rebase and push again before you ask"] if behind else []),
             f"  Ask    twinseal sign-off {number} --approve --repo {repository}",
             f"  Land   git push origin {ref.update.new[:12]}:{opened['target']}",
             f"  See    {_link(url, ref, int(str(number)))}",

@@ -109,6 +109,7 @@ class TagFacts:
     """An annotated tag that would be created."""
 
     name: str
+    tagger: Person
     target: str
     target_type: str
     signature: SignatureFacts

@@ -117,7 +117,7 @@ class Refs:
 
     target: str
     protected: tuple[Pattern, ...]
-    max_refs: int = 100
+    max_refs: int = 50
     topic: tuple[Pattern, ...] = field(default_factory=lambda: (Pattern("refs/heads/**"),))
     tags: tuple[Pattern, ...] = field(default_factory=lambda: (Pattern("refs/tags/**"),))
 

@@ -17,7 +17,7 @@ from governance.strict_yaml import Found
 MOST = MappingProxyType(
     {
         "version": 2**31 - 1,
-        "max_refs": 100,  # The hook gathers no more.
+        "max_refs": 50,  # One entry holds no more, with all it opens and reserves.
         "lines": 10_000,
         "files": 1_000,
         "expires_hours": 720,

@@ -33,6 +33,11 @@ from governance.state.fold import Tx
 from governance.state.read import Cached
 
 ALLOWED, REFUSED, UNDECIDED = 0, 1, 3
+MOST_TOPICS = 20
+LONGEST_REF = 150
+"""What fits into one entry with everything it opens and reserves, where each topic changes a file or two; a push of
+more than fits is refused when it comes to be recorded (tests/test_receive.py shows both)."""
+
 ATTEMPTS = 3
 """How often a push is judged again because a key changed while it was being read."""
 
@@ -51,6 +56,8 @@ class Identity:
     kind: str
     transport: str
     enforced: bool
+    token: str = ""
+    """Public id of the token that was shown, where one was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,7 @@ class Plan:
     hello: gathered.Hello
     context: PushContext
     actor: Actor
+    token: str
     excludes: Mapping[str, str]
     """By ref: the object name that its range starts after; empty for everything. A ref not in it is not judged."""
     keys_seq: int
@@ -93,13 +101,18 @@ class Receiver:
         if len(hello.lines) > policy.refs.max_refs:
             said = f"{len(hello.lines)} refs in one push; the policy allows {policy.refs.max_refs}"
             raise DeniedError(said, code="push.too_many_refs", mend="Push them in smaller groups.")
+        if sum(policy.is_topic(line.ref) for line in hello.lines) > MOST_TOPICS or any(
+            len(line.ref) > LONGEST_REF for line in hello.lines
+        ):
+            said = f"one push names at most {MOST_TOPICS} topic branches, and no ref longer than {LONGEST_REF}"
+            raise DeniedError(said, code="push.too_many_topics", mend="Push them in smaller groups.")
         keys_seq, registry = self._cached.registry(tx)
         context = PushContext(
             repository=repository,
             pusher=who.principal,
             transport=who.transport,
             enforced=who.enforced,
-            received_at=self._service.clock(),
+            received_at=self._now(tx),
             refs=tuple(line.ref for line in hello.lines),
             options=hello.options,
         )
@@ -107,7 +120,7 @@ class Receiver:
             line.ref: exclude for line in hello.lines if (exclude := _exclude(tx, policy, repository, line)) is not None
         }
         actor = Actor(id=who.principal, kind=who.kind, key="")
-        return Plan(hello, context, actor, excludes, keys_seq, registry, self._cached.roster(tx))
+        return Plan(hello, context, actor, who.token, excludes, keys_seq, registry, self._cached.roster(tx))
 
     def parse(self, plan: Plan, payload: bytes) -> gathered.Gathered:
         """Return what the hook gathered, if it is what was asked for.
@@ -144,6 +157,7 @@ class Receiver:
         keys_seq, _ = cached.registry(tx)
         if keys_seq != plan.keys_seq:
             raise KeysMovedError("a key changed while the push was being read")
+        _still_valid(tx, plan)
         policy, roster = cached.policy(tx), cached.roster(tx)
         standings = [_standing(tx, update, policy, roster) for update in facts]
         decision = decide(list(zip(facts, standings, strict=True)), policy_digest=policy.digest)
@@ -156,9 +170,18 @@ class Receiver:
         return decision, effects, tx.append(draft).seq
 
     def again(self, tx: Tx, plan: Plan) -> Plan:
-        """Return the plan with the keys and people as they are now, after `KeysMovedError`."""
+        """Return the plan with the keys, the people and the time as they are now, after `KeysMovedError`.
+
+        The time too: a key that was revoked while the push was read must not be judged as of before that.
+        """
         keys_seq, registry = self._cached.registry(tx)
-        return replace(plan, keys_seq=keys_seq, registry=registry, roster=self._cached.roster(tx))
+        context = replace(plan.context, received_at=self._now(tx))
+        return replace(plan, context=context, keys_seq=keys_seq, registry=registry, roster=self._cached.roster(tx))
+
+    def _now(self, tx: Tx) -> int:
+        """Return the time; never before the last entry, so that a clock set back revives nothing."""
+        last: int = tx.execute("select ts from ledger_head").fetchone()[0]
+        return max(self._service.clock(), last)
 
     def answer(self, decided: tuple[Decision, Effects, int]) -> Answer:
         """Return what the hook is told."""
@@ -179,6 +202,21 @@ class Receiver:
         return Answer(code, "\n".join(explain.plain(line) for line in said) + "\n")
 
 
+def _still_valid(tx: Transaction, plan: Plan) -> None:
+    """Refuse a push whose pusher lost the right to push while it was on its way. Call under the lock.
+
+    Raises:
+        DeniedError: The token was revoked or has expired, or the principal was retired.
+    """
+    sql = "select 1 from principal where name=? and retired_seq is null"
+    good = tx.execute(sql, (plan.context.pusher,)).fetchone()
+    if good and plan.token:
+        sql = "select 1 from token where id=? and revoked_seq is null and expires_at>?"
+        good = tx.execute(sql, (plan.token, tx.now)).fetchone()
+    if not good:
+        raise DeniedError(f"{plan.context.pusher} may not push any more", code="identity.revoked")
+
+
 def _exclude(tx: Tx, policy: Policy, repository: str, line: gathered.Line) -> str | None:
     """Return where the range of this ref starts, or None where there is nothing to judge."""
     known = policy.is_protected(line.ref) or policy.is_topic(line.ref) or policy.is_tag(line.ref)
@@ -196,6 +234,7 @@ def _standing(tx: Tx, update: UpdateFacts, policy: Policy, roster: Roster) -> St
         roster=roster,
         landed=read.ref_value(tx, repository, ref),
         change=read.change_at(tx, repository, update.new, target=ref) if protected else None,
+        topic_of=changes.contributors_of(tx, repository, ref) if policy.is_topic(ref) else (),
         freezes=read.freezes(tx, repository),
         reserved=read.reserved(tx, repository, ref),
     )

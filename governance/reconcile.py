@@ -15,11 +15,17 @@ from typing import Any
 from audit.transaction import Transaction
 from governance import record
 from governance.service import Service
+from governance.state import status
 from governance.state.fold import Tx
+from governance.state.status import Refs
 
 Line = tuple[str, str, str]
-Refs = Mapping[str, tuple[str, str]]
 PINS = "refs/changes/"
+
+
+def _leave(path: Path, held: frozenset[str]) -> None:
+    """Leave everything where it is."""
+    del path, held
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,8 @@ class World:
     pin: Callable[[Path, str, str, str], None]
     """(repository, ref, oid, reservation): create a ref that was promised."""
     mark_frozen: Callable[[Path, str], None]
+    tidy: Callable[[Path, frozenset[str]], None] = _leave
+    """(repository, handles still held): remove reservation files that no push needs any more."""
 
 
 class Reconciler:
@@ -68,40 +76,64 @@ class Reconciler:
 
     def check(self, repository: str, path: Path) -> list[Line]:
         """Compare every ref with the ledger; close what is over, freeze on drift. Return the refs that drifted."""
-        self.drain(repository, path)
-        with self._service.read() as tx:
-            horizon = tx.execute("select coalesce(max(seq), -1) from ledger_entry").fetchone()[0]
-        actual = self._world.refs(path)
-        suspects, pins = self._service.ledger.run(lambda tx: self._close(tx, repository, actual, horizon))
+        first = self._look(repository, path)
+        pins, suspects = self._service.ledger.run(lambda tx: _close(tx, repository, first))
         for handle, oid, ref in pins:
             self._world.pin(path, ref, oid, handle)  # The spool will say that it was made.
-        if not suspects:
-            return []
-        again = self._world.refs(path)  # Once more: a freeze is loud, and a look may have been unlucky.
-        drifted: list[Line] = self._service.ledger.run(lambda tx: _freeze(tx, repository, suspects, again))
+        drifted: list[Line] = []
+        if suspects:
+            second = self._look(repository, path)  # Once more: a freeze is loud, and a look may have been unlucky.
+            drifted = self._service.ledger.run(lambda tx: _freeze(tx, repository, suspects, second))
         if drifted:
             self._world.mark_frozen(path, f"{len(drifted)} refs moved behind our back")
+        with self._service.read() as tx:  # As it is now: a push decided since the look may need its file for a pin.
+            held = frozenset(handle for _, handle, _ in _open(tx, repository))
+        self._world.tidy(path, held)
         return drifted
 
-    def _close(self, tx: Transaction, repository: str, actual: Refs, horizon: int) -> tuple[list[Line], list[Line]]:
-        """Close reservations whose push is over. Return suspects, and pins still to be made."""
-        held: set[str] = set()
-        pins: list[Line] = []
-        for seq, handle, lines in _open(tx, repository):
-            if self._world.alive(handle) or seq > horizon:
-                held |= {ref for _, _, ref in lines}
-                continue
-            moved = [line for line in lines if _value(actual, line[2], line[1]) == line[1]]
-            if moved:
-                _applied(tx, repository, seq, moved)
-            still = [line for line in lines if line not in moved]
-            promised = [line for line in still if line[2].startswith(PINS)] if _landed(tx, seq) else []
-            pins += [(handle, new, ref) for _, new, ref in promised]
-            held |= {ref for _, _, ref in promised}
-            unmoved = [line for line in still if line not in promised and _value(actual, line[2], line[0]) == line[0]]
-            if unmoved:
-                tx.append(record.released(seq, unmoved, repository=repository, landed=_landed(tx, seq)))
-        return [line for line in _differences(tx, repository, actual, horizon) if line[0] not in held], pins
+    def _look(self, repository: str, path: Path) -> Look:
+        """Look at the repository. The order matters: what is over before the refs are read has left its traces.
+
+        A push that ends while we look is not judged by it: its process was alive, or it was decided after `horizon`.
+        """
+        with self._service.read() as tx:
+            horizon = tx.execute("select coalesce(max(seq), -1) from ledger_entry").fetchone()[0]
+            handles = [handle for _, handle, _ in _open(tx, repository)]
+        over = frozenset(handle for handle in handles if not self._world.alive(handle))
+        refs = self._world.refs(path)
+        self.drain(repository, path)
+        return Look(horizon, over, refs)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a repository: up to which entry, which of the reservations held then are over, and its refs."""
+
+    horizon: int
+    over: frozenset[str]
+    refs: Refs
+
+
+def _close(tx: Transaction, repository: str, look: Look) -> tuple[list[Line], list[Line]]:
+    """Close reservations whose push is over. Return pins still to be made, and refs that nothing explains."""
+    held: set[str] = set()
+    pins: list[Line] = []
+    for seq, handle, lines in _open(tx, repository):
+        if handle not in look.over or seq > look.horizon:
+            held |= {ref for _, _, ref in lines}
+            continue
+        moved = [line for line in lines if _value(look.refs, line[2], line[1]) == line[1]]
+        if moved:
+            _applied(tx, repository, seq, moved)
+        done = _carried_out(tx, seq)
+        still = [line for line in lines if line not in moved]
+        promised = [line for line in still if line[2].startswith(PINS) and line[1] in done.values()]
+        pins += [(handle, new, ref) for _, new, ref in promised]
+        unmoved = [line for line in still if line not in promised and _value(look.refs, line[2], line[0]) == line[0]]
+        if unmoved:
+            landed = any(ref in done for ref, _ in _decided(tx, seq)["landed"])
+            tx.append(record.released(seq, unmoved, repository=repository, landed=landed))
+    return pins, [line for line in status.drift(tx, repository, look.refs, until=look.horizon) if line[0] not in held]
 
 
 def _apply_all(tx: Transaction, repository: str, by_handle: Mapping[str, Iterable[Line]]) -> int:
@@ -115,9 +147,14 @@ def _apply_all(tx: Transaction, repository: str, by_handle: Mapping[str, Iterabl
 
 
 def _applied(tx: Transaction, repository: str, seq: int, moved: list[Line]) -> None:
+    tx.append(record.applied(_decided(tx, seq), seq, moved, repository=repository))
+
+
+def _decided(tx: Tx, seq: int) -> dict[str, Any]:
+    """Return what a decision's entry says."""
     body = tx.execute("select body from ledger_entry where seq=?", (seq,)).fetchone()[0]
     data: dict[str, Any] = json.loads(body)["data"]
-    tx.append(record.applied(data, seq, moved, repository=repository))
+    return data
 
 
 def _open(tx: Tx, repository: str) -> list[tuple[int, str, list[Line]]]:
@@ -128,27 +165,18 @@ def _open(tx: Tx, repository: str) -> list[tuple[int, str, list[Line]]]:
     return list(found.values())
 
 
-def _landed(tx: Tx, seq: int) -> bool:
-    """Whether a line of this decision was carried out; its sign-offs stay spent then."""
-    sql = "select 1 from reservation where seq=? and state='applied' limit 1"
-    return tx.execute(sql, (seq,)).fetchone() is not None
+def _carried_out(tx: Tx, seq: int) -> dict[str, str]:
+    """Return the refs that a decision has moved, and where to."""
+    sql = "select ref, new from reservation where seq=? and state='applied'"
+    return dict(tx.execute(sql, (seq,)).fetchall())
 
 
-def _differences(tx: Tx, repository: str, actual: Refs, horizon: int) -> list[Line]:
-    """Return (ref, recorded, found) of every ref that differs and was not recorded after we looked."""
-    sql = "select ref, oid, seq from ref_value where repository=?"
-    recorded = {ref: (oid, seq) for ref, oid, seq in tx.execute(sql, (repository,)).fetchall()}
-    found = []
-    for ref in sorted(recorded.keys() | actual.keys()):
-        oid, seq = recorded.get(ref, ("", -1))
-        value, symref = actual.get(ref, ("", ""))
-        if (value != oid or symref) and seq <= horizon:
-            found.append((ref, oid, f"-> {symref}" if symref else value))
-    return found
-
-
-def _freeze(tx: Transaction, repository: str, suspects: Iterable[Line], actual: Refs) -> list[Line]:
-    still = {line[0]: line for line in _differences(tx, repository, actual, 2**53)}
+def _freeze(tx: Transaction, repository: str, suspects: Iterable[Line], look: Look) -> list[Line]:
+    """Freeze if a suspect still differs at the second look, and no push under way explains it."""
+    moving = {ref for _, handle, lines in _open(tx, repository) if handle not in look.over for _, _, ref in lines}
+    still = {
+        line[0]: line for line in status.drift(tx, repository, look.refs, until=look.horizon) if line[0] not in moving
+    }
     drifted = [still[ref] for ref, _, _ in suspects if ref in still]
     frozen = tx.execute("select 1 from freeze where repository=? and lifted_seq is null", (repository,)).fetchone()
     if drifted and frozen is None:

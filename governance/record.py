@@ -45,6 +45,13 @@ class Kind(StrEnum):
     REQUEST_REFUSED = "request.refused"
 
 
+TEXT_LIMIT = 200
+"""Characters of a path or a reason that an entry keeps."""
+
+DRIFT_LIMIT = 30
+"""Drifted refs that an entry names one by one; it says how many there are. With the longest names they fit into it:
+a drift that could not be recorded would freeze nothing."""
+
 SERVICE = Actor(id="twinseal", kind="service", key="")
 """Who writes what nobody asked for: reconciling, releasing."""
 
@@ -124,11 +131,16 @@ def released(seq: int, lines: Iterable[tuple[str, str, str]], *, repository: str
 
 def drifted(refs: Iterable[tuple[str, str, str]], *, repository: str) -> Draft:
     """Return the entry of refs that moved behind our back: (ref, recorded, found). It freezes the repository."""
-    lines = [list(line) for line in refs]
-    names = ", ".join(line[0] for line in lines[:3])
-    reason = f"{len(lines)} refs moved behind our back: {names}"[:MESSAGE_LIMIT]
+    found = [[legible(text) for text in line] for line in refs]
+    names = ", ".join(line[0] for line in found[:3])
+    reason = f"{len(found)} refs moved behind our back: {names}"[:MESSAGE_LIMIT]
+    lines = found[:DRIFT_LIMIT]
     return Draft(
-        kind=Kind.REFS_DRIFTED, actor=SERVICE, repo=repository, subject=names, data={"refs": lines, "reason": reason}
+        kind=Kind.REFS_DRIFTED,
+        actor=SERVICE,
+        repo=repository,
+        subject=names,
+        data={"refs": lines, "count": len(found), "reason": reason},
     )
 
 
@@ -165,3 +177,8 @@ def _update(update: UpdateFacts) -> dict[str, object]:
 
 def _named(fact: Any) -> dict[str, object]:  # noqa: ANN401 - any dataclass; anything else is a TypeError
     return {f.name: getattr(fact, f.name) for f in dataclasses.fields(fact)}
+
+
+def legible(text: str) -> str:
+    """Return text that an entry can hold: no lone surrogate, no NUL, and cut to `TEXT_LIMIT`."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")[:TEXT_LIMIT]

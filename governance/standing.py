@@ -6,7 +6,7 @@ Loaded under the ledger lock, so that nothing decides on what may have moved. Va
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from governance.policy import Kind, Policy
 
@@ -68,6 +68,8 @@ class SignOff:
     withdrawn: bool = False
     spent: bool = False
     """Used by a landing, or reserved for one that is under way."""
+    key_revoked: bool = False
+    """Whether the key that signed it has been revoked since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +104,9 @@ class Standing:
     roster: Roster
     landed: str = ""
     """The recorded value of this ref; empty where the ledger knows none."""
-    target_tip: str = ""
-    """The recorded value of the target branch; what a topic is measured from."""
+    topic_of: tuple[str, ...] = ()
+    """For a topic with an open change: its contributors; nobody else moves it."""
     change: ChangeStanding | None = None
     freezes: tuple[Freeze, ...] = ()
     reserved: bool = False
     """Whether another push under way holds this ref."""
-    protected_now: Mapping[str, str] = field(default_factory=dict)

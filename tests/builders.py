@@ -126,7 +126,8 @@ def a_commit(name: str = "new", *, author: str = "dev-a", signer: str = "", **ch
 
 def a_tag(name: str = "v1", **changed: Any) -> TagFacts:
     fields: dict[str, Any] = {
-        "name": name, "target": oid("landed"), "target_type": "commit", "signature": a_signature(), "problems": (),
+        "name": name, "tagger": a_person("dev-a"), "target": oid("landed"), "target_type": "commit",
+        "signature": a_signature(), "problems": (),
     }  # fmt: skip
     return TagFacts(**fields | changed)
 

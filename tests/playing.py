@@ -125,7 +125,7 @@ class Member:
     def enroll(self, secret: str, *, first: bool = False) -> Answer:
         """Bring the key, with proof of possession, and keep the token that comes back."""
         certificate = base64.b64encode(self.key.certificate).decode()
-        asked = self.ground.ask("POST", "/challenges", {"certificate": certificate})
+        asked = self.ground.ask("POST", "/challenges", {"certificate": certificate, "secret": secret})
         assert asked.status == 200, asked.raw
         given = asked.body
         text = possession_challenge(LOG, principal=self.name, fingerprint=self.key.fingerprint, nonce=given["nonce"])
@@ -383,7 +383,8 @@ class Repository:
 
     def withdraw(self, by: Member, number: int) -> Answer:
         path = f"/repositories/{self.name}/sign-offs"
-        return by.say("sign_off.withdraw", path, {"change": number}, repository=self.name)
+        said = {"change": number, "repository": self.name}
+        return by.say("sign_off.withdraw", path, said, repository=self.name)
 
     def approve(self, number: int, *names: str) -> None:
         for name in names:

@@ -1,6 +1,7 @@
 """A small service for tests: a real ledger on a temporary file, real keys, enrolled people, and a clock to set.
 
-Everybody of `PEOPLE` is enrolled with the key of their name (`keys.key_of`), the repository `garden` is registered.
+Everybody of `PEOPLE`, unless told otherwise, is enrolled with the key of their name (`keys.key_of`), and the repository
+`garden` is registered.
 """
 
 # ruff: noqa: ANN401  # Statements, rows and entries hold JSON.
@@ -42,6 +43,8 @@ FAR_OFF = 4_102_444_800_000
 """The year 2100: signatures are made when the test runs, and must not lie ahead of the service's clock."""
 PEOPLE = ("owner", "mia", "dev-a", "dev-b", "qa-a", "architect-a")
 YES = Verdict(control="c", outcome=Outcome.SATISFIED, reason="c.yes", message="")
+DIGEST = "d" * 64
+"""Of the difference that `open_change` opens a change for."""
 NO = replace(YES, outcome=Outcome.UNSATISFIED, reason="c.no")
 
 
@@ -52,7 +55,8 @@ def no_reader(data: bytes, *, at: int) -> CertificateInfo:
 class ServiceWorld:
     """One service and the ways a test acts on it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, people: Sequence[str] = PEOPLE) -> None:
+        self.people = people
         self.now = FAR_OFF
         self.path = folder / "ledger.sqlite"
         self.repository = folder / "garden.git"
@@ -74,7 +78,7 @@ class ServiceWorld:
         invitation = {"digest": secret_digest(SECRET), "principal": "", "expires_at": self.now + 1000}
         data = {"policy": {"digest": policy.digest, "meaning": describe(policy)}, "enrolment": invitation}
         tx.append(Draft(Kind.GENESIS, SERVICE, "", LOG, data))
-        for name in PEOPLE:
+        for name in self.people:
             tx.append(self.enrolment(name))
         data = {"name": REPOSITORY, "id": "r1", "path": str(self.repository), "git_uid": 12345, "advisory": False}
         tx.append(Draft(Kind.REPOSITORY_ADDED, SERVICE, REPOSITORY, REPOSITORY, data | {"refs": [[MAIN, OLD]]}))
@@ -117,12 +121,15 @@ class ServiceWorld:
         actor = Actor(by, "agent", "")
         return self.append(decided(decision, effects, actor=actor, repository=REPOSITORY, document={}))[0].seq
 
-    def open_change(self, *, head: str = NEW, contributors: Sequence[str] = ("dev-a",), ref: str = TOPIC) -> int:
+    def open_change(
+        self, *, head: str = NEW, contributors: Sequence[str] = ("dev-a",), ref: str = TOPIC, diff_digest: str = DIGEST
+    ) -> int:
         """Push a topic that opens change 1 (or the next), as reserved and not yet applied; return the entry."""
         number = 1 + self.rows("select coalesce(max(number), 0) from change")[0][0]
         opened = {
             "change": number, "patch_set": 1, "ref": ref, "target": MAIN, "title": "Prune the roses", "head": head,
-            "base": OLD, "tree": oid("tree"), "diff_digest": "d" * 64, "about": {"contributors": list(contributors)},
+            "base": OLD, "tree": oid("tree"), "diff_digest": diff_digest,
+            "about": {"contributors": list(contributors), "target_tip": OLD},
         }  # fmt: skip
         lines = ((ZERO, head, ref), (ZERO, head, f"refs/changes/{number}/1"))
         return self.decide(Effects(handle=f"{number}-1", reserve=lines, opens=(opened,)), lines[0])

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pysequoia
-from keys import commit_bytes, with_signature
 from pysequoia.packet import PacketPile
 
 from governance.adapters.clock import now
 from governance.signatures import EnrolledKey, SubKey
+from keys import commit_bytes, key_of, with_signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 DAY = 86_400
+KEYS = tuple(key_of(name) for name in ("ana", "bob", "eve"))
+"""Made before `AT`, whenever the tests that use them are run: a key is not older than its signatures."""
 AT = now() // 1000
-"""When everything is received. gpg and Sequoia look at the real clock, so this is the one time we read it."""
+"""When the tests are read. gpg and Sequoia look at the real clock, so this is the one time we read it."""
+LATER = AT + 3600
+"""When everything is received: after whatever is signed while the tests run, however slow the machine."""
 CREATED, BEFORE, ENDED, AFTER = AT - 10 * DAY, AT - 7 * DAY, AT - 5 * DAY, AT - 2 * DAY
 """A key is made, signs, ends, and its holder signs on."""
 

@@ -28,8 +28,10 @@ def object_name(raw: bytes, kind: bytes = b"commit", algorithm: str = "sha1") ->
     return hashlib.new(algorithm, b"%s %d\0" % (kind, len(raw)) + raw, usedforsecurity=False).hexdigest()
 
 
-def a_raw(*, signer: str = "dev-a", author: str = "dev-a", **changed: object) -> bytes:
-    raw = commit_bytes(TREE, (OLD,), author=f"{author} <{author}@example.org>", **changed)
+def a_raw(
+    *, signer: str = "dev-a", author: str = "dev-a", parents: tuple[str, ...] = (OLD,), **changed: object
+) -> bytes:
+    raw = commit_bytes(TREE, parents, author=f"{author} <{author}@example.org>", **changed)
     return sign_commit(raw, key_of(signer)) if signer else raw
 
 
@@ -88,8 +90,17 @@ def test_what_a_signature_proves_is_a_fact_and_never_more(raw: bytes, code: str,
     assert facts.commits[0].author.principal == "dev-a"
 
 
+def a_line_of(*kinds: dict[str, object], first: str = OLD) -> list[bytes]:
+    """Return commits of these kinds, each the parent of the next."""
+    made, below = [], first
+    for number, kind in enumerate(kinds):
+        made.append(a_raw(parents=(below,), message=f"{number}\n", **kind))
+        below = object_name(made[-1])
+    return made
+
+
 def test_one_bad_signature_does_not_touch_the_others() -> None:
-    (facts,) = completed(found(a_raw(message="1\n"), a_raw(signer="", message="2\n"), a_raw(message="3\n")))
+    (facts,) = completed(found(*a_line_of({}, {"signer": ""}, {})))
 
     assert [commit.signature.code for commit in facts.commits] == ["", "signature.missing", ""]
 
@@ -163,18 +174,24 @@ def test_updates_come_in_the_order_git_named_them() -> None:
     assert [facts.ref for facts in completed(gathered, main, other)] == [MAIN, TOPIC]
 
 
-def a_tag(*, signer: str = "dev-a", name: str = "v1") -> bytes:
-    raw = (
-        f"object {OLD}\ntype commit\ntag {name}\ntagger dev-a <dev-a@example.org> 1700000000 +0000\n\nfirst\n".encode()
-    )
-    return raw + (key_of(signer).sign(raw) if signer else b"")
+def a_tag(
+    *,
+    signer: str = "dev-a",
+    name: str = "v1",
+    tagger: str = "dev-a <dev-a@example.org>",
+    target: str = OLD,
+    kind: str = "commit",
+) -> bytes:
+    head = f"object {target}\ntype {kind}\ntag {name}\ntagger {tagger} 1700000000 +0000\n\nfirst\n".encode()
+    return head + (key_of(signer).sign(head) if signer else b"")
 
 
 def tagged(raw: bytes, **changed: object) -> UpdateFacts:
     name = object_name(raw, b"tag")
     fields = {"type": "tag", "tag": raw, "tag_target": OLD, "tag_target_type": "commit", "commits": (), "landed": True}
     ref = a_ref(name, line=Line(ZERO, name, "refs/tags/v1"), **fields | changed)
-    gathered = Gathered({"refs/tags/v1": (ZERO, "")}, {"refs/tags/v1": ref}, {}, 1)
+    commits = {TIPS[0]: GatheredCommit(ONE, CONTENT, True, ())}  # noqa: FBT003 - measured
+    gathered = Gathered({"refs/tags/v1": (ZERO, "")}, {"refs/tags/v1": ref}, commits, 1)
     return completed(gathered)[0]
 
 
@@ -184,9 +201,20 @@ def test_a_tag_is_proved_like_a_commit() -> None:
     assert signed is not None
     assert unsigned is not None
     assert (signed.name, signed.target, signed.target_type) == ("v1", OLD, "commit")
+    assert signed.tagger == Person("dev-a@example.org", "dev-a")
     assert (signed.signature.code, signed.signature.principal) == ("", "dev-a")
     assert unsigned.signature.code == "signature.missing"
     assert tagged(a_tag(), problems=("nested_tag",)).tag.problems == ("nested_tag",)
+
+
+def test_a_tagger_is_who_the_tag_names_whoever_signed_it() -> None:
+    other = tagged(a_tag(tagger="qa <QA-A@example.org>")).tag
+    nobody = tagged(a_tag(tagger="eve <eve@example.org>")).tag
+
+    assert other is not None
+    assert nobody is not None
+    assert (other.tagger.principal, other.signature.principal) == ("qa-a", "dev-a")
+    assert nobody.tagger == Person("eve@example.org", "")
 
 
 def test_tag_bytes_that_are_not_what_the_ref_names_are_refused() -> None:
@@ -208,3 +236,101 @@ def test_a_title_is_the_first_line_short_and_without_nul(message: bytes, title: 
     raw = commit_bytes(TREE, (OLD,), message="").removesuffix(b"\n") + b"\n" + message
 
     assert completed(found(raw))[0].commits[0].title == title
+
+
+ONE, TWO, THREE = a_line_of({}, {}, {})
+TIPS = [object_name(raw) for raw in (ONE, TWO, THREE)]
+SIDE = a_raw(parents=(OLD,), message="side\n")
+ASIDE = object_name(SIDE)
+MERGE = a_raw(parents=(TIPS[0], ASIDE), message="merge\n")
+OCTOPUS = a_raw(parents=(TIPS[0], ASIDE, OLD), message="octopus\n")
+ROOT = a_raw(parents=(), message="root\n")
+SECOND = a_raw(parents=(object_name(ROOT),))
+STRAY = a_raw(parents=(oid("before old"),), message="stray\n")
+RANGE = "the commits are not the range"
+FORWARD = "whether it moves forward"
+
+
+def judged(raws: list[bytes], new: str, **changed: object) -> UpdateFacts:
+    commits = tuple(object_name(raw) for raw in raws)
+    return completed(found(*raws, ref=a_ref(new, **{"commits": commits} | changed)))[0]
+
+
+HONEST = [
+    ("one commit on the tip", [ONE], TIPS[0], {}),
+    ("three, one on another", [ONE, TWO, THREE], TIPS[2], {}),
+    ("three, in any order", [THREE, ONE, TWO], TIPS[2], {}),
+    ("a merge of the tip's child and a side", [ONE, SIDE, MERGE], object_name(MERGE), {}),
+    ("a merge with the tip itself", [ONE, SIDE, OCTOPUS], object_name(OCTOPUS), {}),
+    ("a rewind to what has landed", [], oid("landed"), {"fast_forward": False, "landed": True}),
+    ("a ref created where everything has landed", [], OLD, {"line": Line(ZERO, OLD, MAIN), "landed": True}),
+    ("a ref that leaves its history", [STRAY], object_name(STRAY), {"fast_forward": False}),
+    ("the first commit ever", [ROOT], object_name(ROOT), {"exclude": "", "fast_forward": False, "bases": ()}),
+    ("a history of two from nothing", [ROOT, SECOND], object_name(SECOND),
+     {"exclude": "", "fast_forward": False, "bases": ()}),
+    ("a blob, of which nothing is said", [], oid("blob"), {"type": "blob", "fast_forward": False}),
+    ("a missing object, of which nothing is said", [], oid("gone"), {"type": "missing", "fast_forward": False}),
+]  # fmt: skip
+
+CONTRADICTORY = [
+    ("the tip is left out", [ONE, TWO], TIPS[2], {}, RANGE),
+    ("only the tip's parent is told", [ONE], TIPS[1], {}, RANGE),
+    ("no commit, and nothing has landed", [], TIPS[0], {"fast_forward": False}, RANGE),
+    ("no commit, and it stays where it is, unlanded", [], OLD, {"line": Line(ZERO, OLD, MAIN)}, RANGE),
+    ("a commit, and all has landed", [ONE], TIPS[0], {"landed": True}, RANGE),
+    ("a commit that nothing in the range leads to", [ONE, SIDE], TIPS[0], {}, RANGE),
+    ("the side of a merge that is not there", [ONE, TWO, SIDE], TIPS[1], {}, RANGE),
+    ("a commit above the tip", [ONE, TWO], TIPS[0], {}, RANGE),
+    ("it is said to rewind, and does not", [ONE], TIPS[0], {"fast_forward": False}, FORWARD),
+    ("it is said to move forward from another history", [STRAY], object_name(STRAY), {}, FORWARD),
+    ("it is said to move forward from nothing", [ROOT], object_name(ROOT), {"exclude": "", "bases": ()}, FORWARD),
+    ("it is said to move forward to what has landed long ago", [], oid("landed"), {"landed": True}, FORWARD),
+    ("it is said to rewind to where it starts", [], OLD,
+     {"line": Line(ZERO, OLD, MAIN), "landed": True, "fast_forward": False}, FORWARD),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("raws", "new", "changed"), [row[1:] for row in HONEST], ids=[row[0] for row in HONEST])
+def test_facts_that_agree_with_each_other_are_believed(raws: list[bytes], new: str, changed: dict[str, object]) -> None:
+    fields = changed if "line" in changed else {"line": Line(OLD, new, MAIN)} | changed
+    facts = judged(raws, new, **fields)
+
+    assert sorted(commit.oid for commit in facts.commits) == sorted(object_name(raw) for raw in raws)
+
+
+@pytest.mark.parametrize(
+    ("raws", "new", "changed", "why"), [row[1:] for row in CONTRADICTORY], ids=[row[0] for row in CONTRADICTORY]
+)
+def test_facts_that_contradict_each_other_conclude_nothing(
+    raws: list[bytes], new: str, changed: dict[str, object], why: str
+) -> None:
+    with pytest.raises(FactsError, match=f"{MAIN}: {why}"):
+        judged(raws, new, **changed)
+
+
+TAGGED = [
+    ("what has landed", a_tag(), {}, ""),
+    ("what has landed, before the tip", a_tag(), {"exclude": oid("tip"), "fast_forward": False}, ""),
+    ("what has not landed", a_tag(target=TIPS[0]),
+     {"tag_target": TIPS[0], "commits": (TIPS[0],), "landed": False}, ""),
+    ("a tag of what has landed", a_tag(kind="tag"), {"exclude": oid("tip")}, ""),
+    ("a tag of what has not landed", a_tag(kind="tag"), {"commits": (TIPS[0],), "landed": False}, ""),
+    ("a blob", a_tag(kind="blob"), {"landed": False, "fast_forward": False}, ""),
+    ("a tree", a_tag(kind="tree"), {"landed": False, "fast_forward": False}, ""),
+    ("a commit that is not told", a_tag(), {"landed": False}, RANGE),
+    ("another commit than the one told", a_tag(), {"commits": (TIPS[0],), "landed": False}, RANGE),
+    ("what has landed, with a commit", a_tag(target=TIPS[0]), {"tag_target": TIPS[0], "commits": (TIPS[0],)}, RANGE),
+    ("what has landed, and moves back", a_tag(), {"fast_forward": False}, FORWARD),
+    ("another object than the one gathered", a_tag(), {"tag_target": oid("x")}, "which the tag names"),
+    ("an object, where none was gathered", a_tag(), {"tag_target": ""}, "which the tag names"),
+    ("a commit, said to be a blob", a_tag(), {"tag_target_type": "blob", "landed": False}, RANGE),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("raw", "changed", "why"), [row[1:] for row in TAGGED], ids=[row[0] for row in TAGGED])
+def test_a_tag_is_consistent_with_what_it_names(raw: bytes, changed: dict[str, object], why: str) -> None:
+    if not why:
+        assert tagged(raw, **changed).tag is not None
+        return
+    with pytest.raises(FactsError, match=why):
+        tagged(raw, **changed)

@@ -67,7 +67,7 @@ def test_the_small_policy_loads_with_the_defaults_of_the_requirements() -> None:
     assert (policy.version, policy.profile) == (3, Profile.TEAM)
     assert (policy.four_eyes.lines, policy.four_eyes.files, policy.four_eyes.expires_hours) == (50, 3, 72)
     assert policy.four_eyes.humans_stand_in
-    assert policy.refs.max_refs == 100
+    assert policy.refs.max_refs == 50
     assert [pattern.text for pattern in policy.refs.topic + policy.refs.tags] == ["refs/heads/**", "refs/tags/**"]
     assert policy.signed_commits == SignedCommits(300, COMMIT_PROBLEMS - {"mergetag"})
     assert policy.roles["lander"].kind is Kind.SERVICE
@@ -438,7 +438,7 @@ REFUSED = [
     ("a tag as target", "target: refs/heads/main", "target: refs/tags/main", 4, ["full name of one branch"]),
     ("tags elsewhere", "four_eyes:", "  tags: [refs/heads/v*]\nfour_eyes:", 6, ["refs.tags", "below refs/tags/"]),
     ("no topics", "four_eyes:", "  topic: []\nfour_eyes:", 6, ["refs.topic", "an empty list"]),
-    ("too many refs", "four_eyes:", "  max_refs: 101\nfour_eyes:", 6, ["refs.max_refs", "from 1 to 100", "101"]),
+    ("too many refs", "four_eyes:", "  max_refs: 51\nfour_eyes:", 6, ["refs.max_refs", "from 1 to 50", "51"]),
     ("an unknown author", "authors: [dev-a,", "authors: [dev-z, dev-a,", 10, ["authors[0]", "roles", '"dev-z"']),
     ("an unknown approver", "second: [qa]", "second: [qa, QA]", 12, ["approvers[0].second[1]", "known", '"QA"']),
     ("a service that judges", "second: [qa]", "second: [lander]", 12, ["second[0]", "never judge", '"lander"']),

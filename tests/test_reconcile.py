@@ -10,7 +10,7 @@ from audit.entry import Actor, Draft
 from builders import MAIN, NEW, OLD, REPOSITORY, TOPIC, ZERO, oid
 from governance.reconcile import Reconciler, World
 from governance.record import Effects, Kind
-from service_world import ServiceWorld
+from service_world import DIGEST, ServiceWorld
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,6 +36,7 @@ class Git:
         self.frozen: list[str] = []
         self.pins: list[tuple[str, str, str]] = []
         self.breaks: dict[str, str] = {}
+        self.tidied: list[frozenset[str]] = []
         self.looks = 0
         self.meanwhile: Callable[[int], None] = lambda look: None
 
@@ -46,7 +47,7 @@ class Git:
                 del self.values[ref]
 
     def world(self) -> World:
-        return World(refs=self._refs, alive=self._alive, pin=self._pin, mark_frozen=self._mark)
+        return World(refs=self._refs, alive=self._alive, pin=self._pin, mark_frozen=self._mark, tidy=self._tidy)
 
     def _step(self, name: str, act: Callable[[], None]) -> None:
         when = self.breaks.pop(name, "")
@@ -72,6 +73,9 @@ class Git:
             self.values[ref] = value
 
         self._step("pin", make)
+
+    def _tidy(self, path: Path, held: frozenset[str]) -> None:
+        self._step("tidy", lambda: self.tidied.append(held))
 
     def _mark(self, path: Path, why: str) -> None:
         self._step("mark", lambda: self.frozen.append(why))
@@ -121,7 +125,7 @@ def landing(scene: Scene, *, handle: str = "5-5") -> int:
     """Decide a landing on main that spends a sign-off."""
     scene.applied(scene.open_change())
     scene.git.move(*TOPIC_LINES)
-    bound = {"change": 1, "patch_set": 1}
+    bound = {"change": 1, "patch_set": 1, "diff_digest": DIGEST}
     data = {"verdict": "approve", "binding": bound, "expires_at": scene.now, "statement": {}}
     (given,) = scene.append(Draft(Kind.SIGN_OFF_GIVEN, Actor("mia", "human", ""), REPOSITORY, "1", data))
     return scene.decide(Effects(handle=handle, reserve=(LANDING,), spend=(given.seq,), landed=((MAIN, 1),)))
@@ -163,6 +167,7 @@ def test_a_push_that_is_still_running_is_left_alone(scene: Scene) -> None:
     assert scene.check() == []
     assert scene.reserved()[MAIN] == "reserved"
     assert len(scene.kinds()) == entries
+    assert scene.git.looks == 2, "what a push under way explains is not even looked at again"
 
 
 def test_what_moved_without_a_word_in_the_spool_is_applied_and_stays_spent(scene: Scene) -> None:
@@ -303,6 +308,170 @@ def test_a_push_that_is_decided_while_we_look_is_not_judged_by_what_we_saw_befor
     assert scene.reserved()[MAIN] == "reserved"
     assert scene.check() == []
     assert (scene.value(MAIN), scene.freezes()) == (NEW, 0)
+
+
+def ends(scene: Scene, *lines: Line, told: bool, handle: str = "5-5") -> Callable[[int], None]:
+    """Return what lets a push that is under way move its refs and end, right after they were read."""
+
+    def end(look: int) -> None:
+        if look == 1:
+            scene.git.move(*lines)
+            if told:
+                scene.tell(handle, *lines)
+            scene.git.living.discard(handle)
+
+    return end
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_push_that_ends_while_we_look_is_neither_released_nor_a_drift(scene: Scene, told: bool) -> None:  # noqa: FBT001 - a row
+    landing(scene)
+    scene.git.living.add("5-5")
+    scene.git.meanwhile = ends(scene, LANDING, told=told)
+
+    assert scene.check() == []
+    assert "push.released" not in scene.kinds()
+    assert (spent(scene), scene.freezes(), scene.git.frozen) == (True, 0, [])
+    assert scene.reserved()[MAIN] == ("applied" if told else "reserved")
+    assert scene.check() == []
+    assert (scene.value(MAIN), scene.reserved()[MAIN], spent(scene)) == (NEW, "applied", True)
+
+
+def test_a_push_that_ends_between_two_looks_is_no_drift_beside_one(scene: Scene) -> None:
+    landing(scene)
+    scene.git.living.add("5-5")
+    scene.git.move((ZERO, ELSEWHERE, "refs/heads/x"))
+    scene.git.meanwhile = ends(scene, LANDING, told=False)
+
+    assert scene.check() == [("refs/heads/x", "", ELSEWHERE)]
+    assert scene.rows("select body ->> '$.data.count' from ledger_entry where kind='refs.drifted'") == [(1,)]
+    assert "push.released" not in scene.kinds()
+
+
+def test_a_drift_that_a_push_begun_since_explains_is_none(scene: Scene) -> None:
+    """The first look sees main where no reservation has it; at the second one is held by a process that runs."""
+    scene.git.move((OLD, ELSEWHERE, MAIN))
+
+    def begins(look: int) -> None:
+        if look == 2:
+            scene.decide(Effects(handle="6-6", reserve=((OLD, ELSEWHERE, MAIN),)))
+            scene.git.living.add("6-6")
+
+    scene.git.meanwhile = begins
+    assert scene.check() == []
+    assert (scene.freezes(), scene.git.looks) == (0, 2)
+
+
+def test_a_push_decided_after_we_looked_is_not_judged_by_an_earlier_one_of_its_name(scene: Scene) -> None:
+    landing(scene)
+    late = ((ZERO, NEW, "refs/heads/late"),)
+    scene.git.meanwhile = lambda look: scene.decide(Effects(handle="5-5", reserve=late)) and None
+
+    assert scene.check() == []
+    assert (scene.reserved()[MAIN], scene.reserved()["refs/heads/late"]) == ("released", "reserved")
+
+
+def test_a_process_that_dies_after_it_was_asked_for_is_judged_at_the_next_look(scene: Scene) -> None:
+    landing(scene)
+    scene.git.living.add("5-5")
+    scene.git.meanwhile = lambda look: scene.git.living.clear()
+
+    assert scene.check() == []
+    assert scene.reserved()[MAIN] == "reserved"
+    assert scene.check() == []
+    assert (scene.reserved()[MAIN], spent(scene)) == ("released", False)
+
+
+def both(scene: Scene) -> None:
+    """Decide one push that lands change 1 on main and rewinds its topic with it."""
+    scene.applied(scene.open_change())
+    scene.git.move(*TOPIC_LINES)
+    bound = {"change": 1, "patch_set": 1, "diff_digest": DIGEST}
+    data = {"verdict": "approve", "binding": bound, "expires_at": scene.now, "statement": {}}
+    (given,) = scene.append(Draft(Kind.SIGN_OFF_GIVEN, Actor("mia", "human", ""), REPOSITORY, "1", data))
+    lines = (LANDING, (NEW, ZERO, TOPIC))
+    effects = Effects(handle="5-5", reserve=lines, spend=(given.seq,), landed=((MAIN, 1),), abandoned=((TOPIC, 1),))
+    scene.decide(effects)
+
+
+@pytest.mark.parametrize(
+    ("moved", "kept", "state"),
+    [
+        ([LANDING], True, "landed"),
+        ([(NEW, ZERO, TOPIC)], False, "abandoned"),
+        ([], False, "open"),
+    ],
+    ids=["main", "the topic", "neither"],
+)
+def test_sign_offs_stay_spent_only_where_the_protected_ref_moved(
+    scene: Scene,
+    moved: list[Line],
+    kept: bool,  # noqa: FBT001 - a row
+    state: str,
+) -> None:
+    both(scene)
+    scene.git.move(*moved)
+
+    assert scene.check() == []
+    assert (spent(scene), scene.freezes()) == (kept, 0)
+    assert scene.rows("select state from change") == [(state,)]
+    assert set(scene.reserved().values()) <= {"applied", "released"}
+
+
+def test_sign_offs_stay_spent_where_main_moved_at_one_look_and_the_rest_never_did(scene: Scene) -> None:
+    both(scene)
+    scene.git.living.add("5-5")
+    scene.git.move(LANDING)
+    scene.tell("5-5", LANDING)
+    assert scene.check() == []
+    scene.git.living.clear()
+
+    assert scene.check() == []
+    assert scene.reserved()[TOPIC] == "released"
+    assert spent(scene)
+
+
+def test_a_drift_of_fifteen_hundred_refs_is_recorded_and_freezes(scene: Scene) -> None:
+    scene.git.move(*[(ZERO, ELSEWHERE, f"refs/heads/{number}/{'x' * 200}") for number in range(1500)])
+
+    assert len(scene.check()) == 1500
+    assert scene.freezes() == 1
+    assert scene.git.frozen == ["1500 refs moved behind our back"]
+    assert scene.rows("select body ->> '$.data.count' from ledger_entry where kind='refs.drifted'") == [(1500,)]
+
+
+def test_a_drift_under_a_name_that_is_no_text_is_recorded_and_freezes(scene: Scene) -> None:
+    scene.git.move((ZERO, ELSEWHERE, "refs/heads/r\udcffse"))
+
+    assert scene.check() == [("refs/heads/r\udcffse", "", ELSEWHERE)]
+    assert scene.freezes() == 1
+
+
+def test_who_tidies_is_told_what_is_held_then_and_only_after_all_was_recorded(scene: Scene) -> None:
+    assert scene.check() == []
+    scene.open_change()
+    scene.git.living.add("1-1")
+    late = ((ZERO, NEW, "refs/heads/late"),)
+    scene.git.meanwhile = lambda look: scene.decide(Effects(handle="9-9", reserve=late)) and None
+    assert scene.check() == []
+    scene.git.meanwhile = lambda look: None
+    scene.git.living.clear()
+    assert scene.check() == []
+
+    assert scene.git.tidied == [frozenset(), frozenset({"1-1", "9-9"}), frozenset()]
+    scene.git.move((OLD, ELSEWHERE, MAIN))
+    scene.git.breaks["tidy"] = "before"
+    with pytest.raises(BrokeError):
+        scene.check()
+    assert scene.freezes() == 1
+
+
+def test_a_world_that_does_not_tidy_is_one_all_the_same(scene: Scene) -> None:
+    git = scene.git
+    plain = World(refs=git._refs, alive=git._alive, pin=git._pin, mark_frozen=git._mark)
+
+    assert Reconciler(scene.service, plain).check(REPOSITORY, scene.repository) == []
+    assert git.tidied == []
 
 
 def test_a_push_that_lands_between_two_looks_does_not_excuse_another_drift(scene: Scene) -> None:

@@ -141,12 +141,33 @@ def test_an_attempt_that_never_got_to_facts_is_recorded_short() -> None:
     assert [len(line) for line in data["lines"]] == [200] * 20
 
 
-def test_a_drift_of_many_refs_names_three_and_keeps_all() -> None:
+def test_a_drift_of_some_refs_names_three_and_keeps_all() -> None:
     lines = [(f"refs/heads/{number}", OLD, oid(str(number))) for number in range(9)]
     draft = record.drifted(lines, repository=REPOSITORY)
 
     assert entry_of(draft)["refs"] == [list(line) for line in lines]
+    assert entry_of(draft)["count"] == 9
     assert draft.data["reason"] == "9 refs moved behind our back: refs/heads/0, refs/heads/1, refs/heads/2"
+
+
+@pytest.mark.parametrize("name", ["x" * 4000, "\U0001f339" * 300, "\udcff" * 300], ids=["long", "wide", "no UTF-8"])
+def test_a_drift_of_any_number_of_refs_with_any_names_fits_an_entry_and_says_how_many(name: str) -> None:
+    lines = [(f"refs/heads/{number}/{name}", "a" * 64, f"-> refs/heads/{name}") for number in range(1500)]
+    data = entry_of(record.drifted(lines, repository=REPOSITORY))
+
+    assert data["count"] == 1500
+    assert len(data["refs"]) == record.DRIFT_LIMIT
+    assert data["refs"][0][0].startswith("refs/heads/0/")
+    assert data["reason"].startswith("1500 refs moved behind our back: refs/heads/0/")
+    assert len(data["reason"]) <= record.MESSAGE_LIMIT
+
+
+LEGIBLE = [("plain", "plain"), ("r\udcffse", "r?se"), ("a\0b", "a?b"), ("x" * 999, "x" * 200), ("", "")]
+
+
+@pytest.mark.parametrize(("text", "shown"), LEGIBLE)
+def test_what_an_entry_cannot_hold_is_made_legible(text: str, shown: str) -> None:
+    assert record.legible(text) == shown
 
 
 def test_every_draft_made_here_can_be_folded(tmp_path: Path) -> None:

@@ -78,8 +78,8 @@ def refs(repository: Path) -> dict[str, tuple[str, str]]:
     """Return every ref with its object name and, where it is symbolic, what it points to. HEAD is not among them."""
     out = run(repository, "for-each-ref", "--format=%(objectname)%00%(symref)%00%(refname)")
     found = {}
-    for line in out.decode("utf-8", "surrogateescape").splitlines():
-        oid, symref, name = line.split("\0")
+    for line in out.split(b"\n")[:-1]:  # A ref's name may hold what text calls a line end; a line feed it may not.
+        oid, symref, name = line.decode("utf-8", "surrogateescape").split("\0")
         found[name] = (oid, symref)
     return found
 

@@ -9,7 +9,7 @@ START_FIELD = 19
 
 
 def alive(handle: str) -> bool:
-    """Whether `<pid>-<start>` names a process of this machine that still runs, and not a later one with its id."""
+    """Whether `<pid>-<start>` names a process of this machine that still runs: not a zombie, nor a later one."""
     pid, _, start = handle.partition("-")
     if not (pid.isdigit() and start.isdigit()):
         return False
@@ -17,4 +17,5 @@ def alive(handle: str) -> bool:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
         return False
-    return stat.rpartition(")")[2].split()[START_FIELD] == start
+    state, *rest = stat.rpartition(")")[2].split()
+    return state != "Z" and rest[START_FIELD - 1] == start

@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from governance.approvers import Contributors, Question, contributors, excluded_because, seat
+from governance.approvers import Contributors, Question, Seating, contributors, excluded_because, seat
 from governance.controls._base import not_applicable, satisfied, unsatisfied
 from governance.facts import Content, UpdateFacts, all_changes, size
-from governance.policy import Policy
+from governance.policy import Kind, Policy
 from governance.standing import SignOff, Standing
 from governance.verdict import Verdict
 
@@ -80,6 +80,8 @@ class FourEyes:
         """Ask whether it is needed, then for a change, then for the sign-offs of exactly this."""
         if facts.deletes or not self.policy.is_protected(facts.ref):
             return not_applicable(self, "asked when it lands on a protected branch")
+        if facts.creates and facts.landed:
+            return satisfied(self, "all_landed", f"everything in it has landed on {self.policy.refs.target} already")
         needed = need(facts, self.policy)
         if not needed.reasons:
             measured = size(facts)
@@ -94,8 +96,11 @@ class FourEyes:
             return unsatisfied(self, "unknown_contributor", said, helpers=("owner",))
         return self._sign_offs(facts, standing, needed, authors, why)
 
-    @staticmethod
-    def _where(facts: UpdateFacts) -> tuple[str, ...]:
+    def _where(self, facts: UpdateFacts) -> tuple[str, ...]:
+        if facts.ref != self.policy.refs.target:
+            return (
+                f"Changes are reviewed for {self.policy.refs.target}: land it there first, then take it from there.",
+            )
         return (
             "Push it for review:  git push origin HEAD:refs/heads/topic/<name>",
             f"When signed off, push the same commit again:  git push origin HEAD:{facts.ref}",
@@ -107,51 +112,64 @@ class FourEyes:
         change = standing.change
         if change is None:
             return not_applicable(self, "no change")
-        good, set_aside = [], []
-        for sign_off in change.sign_offs:
-            fault = self._fault(sign_off, facts, standing, authors)
-            if fault:
-                set_aside.append(f"{sign_off.principal}: {fault}")
-            else:
-                good.append(sign_off)
-        mend = tuple(f"Set aside: {said}" for said in set_aside)
-        against = [s.principal for s in good if not s.approves]
+        faults = {given: self._fault(given, facts, standing, authors) for given in change.sign_offs}
+        mend = tuple(f"Set aside: {given.principal}: {fault}" for given, fault in faults.items() if fault)
+        good = [given for given, fault in faults.items() if not fault]
+        against = [given.principal for given in good if not given.approves]
         if against:
-            said = f"{', '.join(against)} rejected change {change.number}; it must be settled or withdrawn"
+            said = f"{', '.join(against)} rejected this change; it must be settled, and the rejection withdrawn"
             return unsatisfied(self, "rejected", said, helpers=tuple(against), mend=mend)
         question = Question(self.policy, standing.roster, authors, needed.high_risk)
-        given = [s.principal for s in good]
-        seatings = [seat(question, row, given) for row in question.rows()]
+        signed = [given.principal for given in good]
+        seatings = [seat(question, row, signed) for row in question.rows()]
         if seatings and all(seating.complete for seating in seatings):
             names = sorted({place.filled_by for seating in seatings for place in seating.places})
             return satisfied(self, "signed_off", f"change {change.number} signed off by {' and '.join(names)}")
-        helpers = sorted({n for s in seatings for p in s.places if not p.filled_by for n in p.candidates})
-        if any(all(p.filled_by for p in s.places) and s.needs_human for s in seatings):
-            helpers = sorted(human.name for human in question.eligible() if human in standing.roster.humans())
         person = ", one of them a person" if question.wants_human() else ""
-        have = f"{len(given)} given" + (f" by {', '.join(given)}" if given else "")
+        have = f"{len(signed)} given" + (f" by {', '.join(signed)}" if signed else "")
         said = f"change {change.number} needs two approvers{person} ({why}); {have}"
         ask = f"twinseal sign-off {change.number} --approve --repo {facts.push.repository}"
-        return unsatisfied(self, "missing_sign_offs", said, mend=(*mend, ask), helpers=tuple(helpers))
+        return unsatisfied(self, "missing_sign_offs", said, mend=(*mend, ask), helpers=_who_can(question, seatings))
 
     def _fault(self, given: SignOff, facts: UpdateFacts, standing: Standing, authors: Contributors) -> str:
         """Return why this sign-off does not count for exactly what would land; empty if it does."""
-        if given.withdrawn:
-            return "withdrawn"
-        if given.spent:
-            return "already used by a landing"
-        if given.expires_at <= facts.push.received_at:
-            return "expired"
-        bound = (given.repository, given.target, given.head, given.base, given.tree, given.diff_digest)
-        actual = (facts.push.repository, facts.ref, facts.new, facts.merge_base, facts.tree, facts.diff_digest)
-        if bound != actual:
-            return "given for something else (the branch has moved, or it is another patch set)"
-        if given.policy_digest != self.policy.digest:
-            return "given under another policy"
         who = standing.roster.get(given.principal)
         if who is None:
             return "not enrolled"
-        return excluded_because(who, authors, standing.roster, profile=self.policy.profile)
+        for fault, said in self._not_this(given, facts):
+            if fault:
+                return said
+        return excluded_because(who, authors, standing.roster, profile=self.policy.profile) if given.approves else ""
+
+    def _not_this(self, given: SignOff, facts: UpdateFacts) -> tuple[tuple[bool, str], ...]:
+        """Return each way in which what was signed off is not what would land now, or not any more."""
+        if not given.approves:
+            # A rejection is of what the change does: another message, base or policy does not shed it, nor does time.
+            same = (given.repository, given.target, given.diff_digest)
+            other = same != (facts.push.repository, facts.ref, facts.diff_digest)
+            return (given.withdrawn, "withdrawn"), (other, "rejected something else")
+        bound = (given.repository, given.target, given.head, given.base, given.tree, given.diff_digest)
+        actual = (facts.push.repository, facts.ref, facts.new, facts.merge_base, facts.tree, facts.diff_digest)
+        return (
+            (given.withdrawn, "withdrawn"),
+            (given.spent, "already used by a landing"),
+            (given.expires_at <= facts.push.received_at, "expired"),
+            (bound != actual, "given for something else (the branch has moved, or it is another patch set)"),
+            (given.policy_digest != self.policy.digest, "given under another policy"),
+            (given.key_revoked, "signed with a key that was revoked or replaced since"),
+        )
+
+
+def _who_can(question: Question, seatings: list[Seating]) -> tuple[str, ...]:
+    """Return who could fill the places that are empty; people only where the last place needs one."""
+    names = set()
+    for seating in seatings:
+        empty = [place for place in seating.places if not place.filled_by]
+        only_people = seating.needs_human and len(empty) <= 1
+        people = {who.name for who in question.eligible() if who.kind is Kind.HUMAN}
+        could = {name for place in empty for name in place.candidates} if empty else people
+        names |= could & people if only_people else could
+    return tuple(sorted(names))
 
 
 def _unique(said: Iterable[str]) -> list[str]:

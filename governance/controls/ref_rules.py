@@ -15,7 +15,7 @@ from typing import ClassVar, Self
 
 from governance.controls._base import satisfied, unsatisfied
 from governance.facts import UpdateFacts, is_zero
-from governance.policy import Policy
+from governance.policy import OWNER, Policy
 from governance.standing import Standing
 from governance.verdict import Verdict
 
@@ -46,7 +46,7 @@ class RefRules:
             return self._tag(facts)
         if self.policy.is_protected(facts.ref):
             return self._protected(facts)
-        return self._topic(facts)
+        return self._topic(facts, standing)
 
     def _name(self, facts: UpdateFacts, standing: Standing) -> Verdict | None:
         del standing
@@ -54,6 +54,8 @@ class RefRules:
         if not PLAIN_NAME.fullmatch(ref) or ".." in ref or "//" in ref or "@{" in ref:
             allowed = "refs/heads/ and refs/tags/ with letters, digits and ._/+@-"
             return unsatisfied(self, "namespace", f"{ref} is not a ref that can be pushed here; expected {allowed}")
+        if short == "HEAD":
+            return unsatisfied(self, "reserved_name", f"{ref} would be taken for HEAD")
         if OBJECT_NAME.fullmatch(short):
             return unsatisfied(self, "looks_like_object", f"{ref} reads like an object name")
         twin = self._protected_twin(ref)
@@ -132,7 +134,13 @@ class RefRules:
         count = len(facts.commits)
         return satisfied(self, "moves_forward", f"{facts.ref} moves forward by {count} commit{'s' * (count != 1)}")
 
-    def _topic(self, facts: UpdateFacts) -> Verdict:
+    def _topic(self, facts: UpdateFacts, standing: Standing) -> Verdict:
+        pusher = standing.roster.get(facts.push.pusher)
+        owner = pusher is not None and pusher.role == OWNER
+        if standing.topic_of and facts.push.pusher not in standing.topic_of and not owner:
+            said = f"{facts.ref} is under review for {', '.join(standing.topic_of)}; nobody else moves it"
+            mend = ("Push to a topic branch of your own.",)
+            return unsatisfied(self, "topic_of_others", said, mend=mend, helpers=standing.topic_of)
         if facts.deletes:
             return satisfied(self, "topic_deleted", f"{facts.ref} is deleted; its patch sets stay pinned")
         if facts.object_type != "commit":

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from governance.controls._base import not_applicable, satisfied, unsatisfied
-from governance.facts import CommitFacts, TagFacts, UpdateFacts
+from governance.facts import CommitFacts, Person, TagFacts, UpdateFacts
 from governance.policy import Policy
 from governance.policy import SignedCommits as SignedCommitRules
 from governance.standing import Standing
@@ -38,7 +38,7 @@ class SignedCommits:
     def evaluate(self, facts: UpdateFacts, standing: Standing) -> Verdict:
         """Judge every commit, and the tag if there is one; the first kind of fault found is the reason."""
         if facts.tag is not None:
-            return self._tag(facts.tag)
+            return self._tag(facts.tag, standing)
         if not facts.commits:
             return not_applicable(self, "no new commit")
         faults = [(fault, commit) for commit in facts.commits if (fault := self._fault(commit, standing)) is not None]
@@ -71,20 +71,17 @@ class SignedCommits:
             reason = "unsigned" if commit.signature.code == "signature.missing" else "bad_signature"
             mend = "Sign with your enrolled key: git commit --amend -S (or git rebase --exec for several)."
             return reason, f"{commit.signature.message} ({commit.signature.code})", mend
+        mend = "Use the address you are enrolled with: git config user.email."
         if not commit.author.principal:
-            mend = "Use the address you are enrolled with: git config user.email."
             return "unknown_author", f"author <{commit.author.email}> is nobody enrolled here", mend
-        if not self._may_sign(commit, standing):
+        if not commit.committer.principal:
+            return "unknown_committer", f"committer <{commit.committer.email}> is nobody enrolled here", mend
+        if not _may_sign(commit.signature.principal, commit.author, standing):
             said = f"signed by {commit.signature.principal}, but {commit.author.principal} is named as author"
             return "not_the_author", said, "The author signs, or a delegate whom the owner has recorded."
         return None
 
-    @staticmethod
-    def _may_sign(commit: CommitFacts, standing: Standing) -> bool:
-        signer, author = commit.signature.principal, standing.roster.get(commit.author.principal)
-        return author is not None and (signer == author.name or signer in author.delegates)
-
-    def _tag(self, tag: TagFacts) -> Verdict:
+    def _tag(self, tag: TagFacts, standing: Standing) -> Verdict:
         hidden = [problem for problem in tag.problems if self.rules.refuses(problem)]
         if hidden:
             return unsatisfied(self, "hidden_content", f"tag {tag.name} carries {', '.join(hidden)}")
@@ -95,4 +92,13 @@ class SignedCommits:
                 f"tag {tag.name}: {tag.signature.message} ({tag.signature.code})",
                 mend=("Make an annotated tag, signed with your enrolled key: git tag -s.",),
             )
+        if not _may_sign(tag.signature.principal, tag.tagger, standing):
+            said = f"tag {tag.name} is signed by {tag.signature.principal}, but {tag.tagger.label} is named as tagger"
+            return unsatisfied(self, "tag_not_the_tagger", said, mend=("The tagger signs: git tag -s.",))
         return satisfied(self, "tag_verified", f"tag {tag.name} signed by {tag.signature.principal}")
+
+
+def _may_sign(signer: str, named: Person, standing: Standing) -> bool:
+    """Whether what names this person may be signed by that principal: themselves, or a delegate while they are here."""
+    person = standing.roster.get(named.principal)
+    return person is not None and not person.retired and (signer == person.name or signer in person.delegates)

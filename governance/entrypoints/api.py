@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,8 +26,8 @@ from governance.entrypoints.models import (
     RotateRequest,
     SignedStatement,
 )
-from governance.errors import DeniedError, NotFoundError, RequestError, UnauthenticatedError
-from governance.people import acts, enrolment, tokens
+from governance.errors import DeniedError, NotFoundError, RequestError
+from governance.people import acts, enrolment, principals, tokens
 from governance.people.enrolment import Challenges, Enrolment
 from governance.people.statements import Statement, parse
 from governance.people.tokens import Caller
@@ -47,29 +48,12 @@ FAILURES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def bearer(request: Request) -> tuple[str, str]:
-    """Return (name, token) as presented; the name is empty for a bearer token."""
-    scheme, _, value = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return "", value
-    try:
-        name, _, token = base64.b64decode(value, validate=True).decode("utf-8").partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        name, token = "", ""
-    if scheme.lower() != "basic" or not token:
-        raise UnauthenticatedError("a token is needed: Authorization: Bearer ...")
-    return name, token
-
-
 def authenticated(request: Request) -> Caller:
     """Return who asks."""
     service: Service = request.app.state.service
-    name, token = bearer(request)
+    header = request.headers.get("authorization", "").encode("latin-1")
     with service.read() as tx:
-        caller = tokens.authenticate(tx, token, now=service.clock())
-    if name not in {"", caller.principal}:
-        raise UnauthenticatedError(f"this token is not {name}'s")
-    return caller
+        return tokens.authenticate(tx, *tokens.presented(header), now=service.clock())
 
 
 def of_repository(repository: str, caller: Annotated[Caller, Depends(authenticated)]) -> Caller:
@@ -129,7 +113,12 @@ def about(service: The) -> dict[str, Any]:
 
 @router.post("/challenges")
 def challenge(wanted: ChallengeRequest, request: Request, service: The) -> Challenge:
-    """Give a nonce for one key to sign."""
+    """Give a nonce for one key to sign, to who holds an enrolment secret or a token: looking at a key costs us gpg."""
+    if wanted.secret:
+        with service.read() as tx:
+            principals.invitation(tx, wanted.secret, now=service.clock())
+    else:
+        authenticated(request)
     found = enrolment.inspected(service, _certificate(wanted.certificate))
     nonce = _challenges(request).give(clock.nonce(), found.fingerprint, now=service.clock())
     return Challenge(log=service.log, nonce=nonce, fingerprint=found.fingerprint)
@@ -163,7 +152,7 @@ def revoke(signed: SignedStatement, caller: Asking, service: The) -> Done:
 
 
 @router.get("/principals")
-def principals(caller: Asking, service: The) -> Listing:
+def list_principals(caller: Asking, service: The) -> Listing:
     """List everyone enrolled, with their keys."""
     del caller
     with service.read() as tx:
@@ -212,10 +201,9 @@ def revoke_token(signed: SignedStatement, caller: Asking, service: The) -> Done:
 
 @router.get("/repositories")
 def repositories(caller: Asking, service: The) -> Listing:
-    """List governed repositories."""
-    del caller
+    """List governed repositories: the token's own, or all for a seat's token."""
     with service.read() as tx:
-        return Listing(items=read.repositories(tx))
+        return Listing(items=[r for r in read.repositories(tx) if caller.repository in {"", r["name"]}])
 
 
 @router.post("/repositories", status_code=201)
@@ -266,16 +254,15 @@ def sign_off(repository: str, signed: SignedStatement, caller: Inside, service: 
 
 
 @router.get("/repositories/{repository}/drift")
-def drift(repository: str, caller: Asking, service: The) -> Listing:
-    """List refs whose value is not the recorded one."""
-    del caller
+def drift(repository: str, caller: Asking, service: The) -> dict[str, Any]:
+    """Say which freeze is in force, and list refs that are not as recorded. For the repository's own, and owners."""
     with service.read() as tx:
+        if caller.repository != repository and not (caller.repository == "" and _owner(tx, caller)):
+            raise DeniedError(f"this token does not open {repository}", code="token.other_repository")
         path = Path(read.repository(tx, repository)["path"])
-        recorded = status.refs(tx, repository)
-    actual = {ref: value for ref, (value, _) in git.refs(path).items()}
-    names = sorted(recorded.keys() | actual.keys())
-    rows = [{"ref": n, "recorded": recorded.get(n, ""), "found": actual.get(n, "")} for n in names]
-    return Listing(items=[row for row in rows if row["recorded"] != row["found"]])
+        rows = status.drift(tx, repository, git.refs(path))
+        freeze = next((f.seq for f in read.freezes(tx, repository) if f.repository == repository), None)
+    return {"freeze": freeze, "items": [{"ref": r, "recorded": old, "found": new} for r, old, new in rows]}
 
 
 @router.post("/repositories/{repository}/thaw")
@@ -283,8 +270,7 @@ def thaw(repository: str, signed: SignedStatement, caller: Asking, service: The)
     """Lift a freeze, after a written remediation."""
     with service.read() as tx:
         path = Path(read.repository(tx, repository)["path"])
-    actual = [(ref, value) for ref, (value, _) in git.refs(path).items()]
-    done = review.thaw(service, caller, _said(signed), repository, actual=actual)
+    done = review.thaw(service, caller, _said(signed), repository, actual=git.refs(path))
     (path / "twinseal" / "frozen").unlink(missing_ok=True)
     return _done(done)
 
@@ -300,10 +286,9 @@ def policy(caller: Asking, service: The) -> dict[str, Any]:
 
 @router.get("/status")
 def show_status(caller: Asking, service: The) -> dict[str, Any]:
-    """Return what a person wants to know first."""
-    del caller
+    """Return what a person wants to know first: of the token's own repository, or of all for a seat's token."""
     with service.read() as tx:
-        return {"log": service.log, **status.overview(tx)}
+        return {"log": service.log, **status.overview(tx, repository=caller.repository)}
 
 
 @router.get("/ledger/entries")
@@ -313,19 +298,22 @@ def entries(
     start: Annotated[int, Query(ge=0, le=LARGEST)] = 0,
     limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
 ) -> Listing:
-    """Return entries from a sequence number on, as they were signed into the chain."""
-    del caller
+    """Return entries from a sequence number on, as they were chained; those of other repositories are left out."""
     with service.read() as tx:
-        rows = reads.entries(tx, start, start + limit)
-        return Listing(items=[{"seq": row.seq, "leaf": row.leaf.hex(), "body": row.body} for row in rows])
+        rows = [row for row in reads.entries(tx, start, start + limit) if _may_see(tx, caller, row.body)]
+    return Listing(items=[{"seq": row.seq, "leaf": row.leaf.hex(), "body": row.body} for row in rows])
 
 
 @router.get("/ledger/entries/{seq}")
 def entry(seq: Number, caller: Asking, service: The) -> dict[str, Any]:
     """Return one entry."""
-    del caller
     with service.read() as tx:
-        rows = list(reads.entries(tx, seq, seq + 1))
+        rows = [row for row in reads.entries(tx, seq, seq + 1) if _may_see(tx, caller, row.body)]
     if not rows:
-        raise NotFoundError(f"there is no entry {seq}")
+        raise NotFoundError(f"there is no entry {seq} that this token may see")
     return {"seq": rows[0].seq, "leaf": rows[0].leaf.hex(), "body": rows[0].body}
+
+
+def _may_see(tx: Tx, caller: Caller, body: bytes) -> bool:
+    repository = json.loads(body)["repo"]
+    return repository in {"", caller.repository} or (caller.repository == "" and _owner(tx, caller))

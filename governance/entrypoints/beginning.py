@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from audit.entry import Draft
 from audit.highwater import HighWater
 from audit.ledger import Ledger
+from audit.transaction import Transaction
 from governance.adapters import clock
 from governance.adapters.settings import Settings
 from governance.errors import SettingsError
@@ -76,6 +77,36 @@ def begin(settings: Settings, policy: Policy, *, origin: str) -> Begun:
     _secret_file(secret_file, secret.encode())
     printed = "twinseal-recovery-" + recovery.private_bytes_raw().hex()
     return Begun(origin, vkey(origin, ledger_key.public_key().public_bytes_raw()), printed, secret, secret_file)
+
+
+def invite_again(settings: Settings) -> Path:
+    """Make another enrolment secret for the first owner, while nobody is enrolled. The service must be stopped.
+
+    Raises:
+        SettingsError: Somebody is enrolled already; from then on only an owner invites.
+        AuditError: Another process has the ledger.
+    """
+    origin = origin_of(settings)
+    secret = clock.token()
+
+    def command(tx: Transaction) -> None:
+        if tx.execute("select 1 from principal limit 1").fetchone():
+            raise SettingsError("somebody is enrolled already", mend="An owner invites: twinseal principal invite NAME")
+        invitation = {"digest": secret_digest(secret), "principal": "", "expires_at": tx.now + INVITATION_MS}
+        data: dict[str, object] = {"enrolment": invitation, "statement": {}}
+        tx.append(Draft(kind=Kind.PRINCIPAL_INVITED.value, actor=SERVICE, repo="", subject=origin, data=data))
+
+    with _ledger(settings, origin) as ledger:
+        ledger.run(command)
+    file = settings.state / "enrolment-secret"
+    file.unlink(missing_ok=True)
+    _secret_file(file, secret.encode())
+    return file
+
+
+def _ledger(settings: Settings, origin: str) -> Ledger:
+    mark = HighWater(settings.state / "high-water", log=origin)
+    return Ledger(settings.database, log=origin, clock=clock.now, projector=fold, schema=SCHEMA, highwater=mark)
 
 
 def _genesis(

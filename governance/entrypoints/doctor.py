@@ -93,6 +93,11 @@ def _service(settings: Settings) -> Finding:
     except OSError as exc:
         said = f"nobody answers at {settings.socket} ({exc.strerror}): every push is refused"
         return Finding("bad", "service", said, "twinseal serve")
+    if settings.socket.parent.stat().st_mode & 0o001 == 0:
+        said = f"answers at {settings.socket}, which a git user of its own cannot reach"
+        return Finding(
+            "warn", "service", said, "For a separate git user, set TWINSEAL_SOCKET to a folder it may enter."
+        )
     return Finding("good", "service", f"answers at {settings.socket}")
 
 
@@ -121,8 +126,7 @@ def _repository(connection: Connection, repository: dict[str, object]) -> Iterat
     name, path = str(repository["name"]), Path(str(repository["path"]))
     try:
         faults = hook_files.faults(path, identifier=str(repository["id"]))
-        recorded = status.refs(connection, name)
-        actual = {ref: oid for ref, (oid, _) in git.refs(path).items()}
+        drifted = [ref for ref, _, _ in status.drift(connection, name, git.refs(path))]
     except (GovernanceError, OSError) as exc:
         yield Finding("bad", name, f"cannot be looked at: {exc}")
         return
@@ -134,7 +138,6 @@ def _repository(connection: Connection, repository: dict[str, object]) -> Iterat
         yield Finding("warn", name, "advisory: a principal's own uid can write its files; recorded, not enforced")
     elif repository["git_uid"] == os.getuid():
         yield Finding("warn", name, "not separated: the service's own user owns its files")
-    drifted = sorted(ref for ref in recorded.keys() | actual.keys() if recorded.get(ref) != actual.get(ref))
     if drifted:
         said = f"{len(drifted)} refs are not as recorded: {', '.join(drifted[:3])}"
         yield Finding("warn", name, said, f"twinseal thaw {name} --remediation ...  (pushes under way show here too)")

@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from audit.errors import AuditError
+from audit.errors import AuditError, EntryError
 from governance import explain, gathered
 from governance.errors import DeniedError, FactsError, GovernanceError, NotFoundError
 from governance.people.sessions import Sessions
@@ -26,7 +26,7 @@ from governance.service import Service
 from governance.state.fold import Tx
 
 HELLO_LIMIT = 2 * 1024 * 1024
-FACTS_LIMIT = 256 * 1024 * 1024
+FACTS_LIMIT = 64 * 1024 * 1024
 PATIENCE_S = 60
 """How long a hook may take to gather; large pushes take a second or two."""
 LARGE = 64 * 1024
@@ -52,6 +52,8 @@ class HookSocket:
         self._sessions = sessions
         self._reconciler = reconciler
         self._receiver = Receiver(service)
+        self._large = asyncio.Semaphore(1)
+        """One large push is judged at a time: its facts take many times their size in memory."""
 
     async def serve(self, path: Path) -> asyncio.Server:
         """Listen on a socket in a folder that others cannot enter; replaces a stale socket file."""
@@ -71,7 +73,7 @@ class HookSocket:
 
     async def _push(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Peer) -> Answer:
         try:
-            hello = gathered.hello(await _frame(reader, HELLO_LIMIT))
+            hello = gathered.hello(await _payload(reader, await _length(reader, HELLO_LIMIT)))
         except FactsError as exc:
             log.warning("hook.malformed", code=exc.code, uid=peer.uid)
             return Answer(UNDECIDED, f"twinseal: {exc} ({exc.code})\n")
@@ -85,8 +87,11 @@ class HookSocket:
             plan = self._receiver.begin(self._look, hello, name, who)
             await _send(writer, f"say\n{explain.heading(plan.context)}\n")
             await _send(writer, _plan(plan))
-            payload = await _frame(reader, FACTS_LIMIT)
-            return await self._judge(plan, payload, writer)
+            size = await _length(reader, FACTS_LIMIT)
+            if size <= LARGE:
+                return await self._judge(plan, await _payload(reader, size), writer)
+            async with self._large:
+                return await self._judge(plan, await _payload(reader, size), writer)
         except GovernanceError as exc:
             log.info("push.refused", code=exc.code, repository=name, uid=peer.uid)
             return self._receiver.refuse(hello, who, name, exc)
@@ -103,6 +108,9 @@ class HookSocket:
                 return self._receiver.answer(await asyncio.wrap_future(self._receiver.decide(plan, facts)))
             except KeysMovedError:
                 plan = self._receiver.again(self._look, plan)
+            except EntryError as exc:
+                said = f"this push is too much for one entry of the record: {exc}"
+                raise DeniedError(said, code="push.too_large_to_record", mend="Push fewer refs at a time.") from exc
             except AuditError as exc:
                 log.exception("push.not_recorded")
                 said = f"twinseal: the decision could not be recorded, so it does not stand: {exc}\n"
@@ -118,7 +126,7 @@ class HookSocket:
             caller = self._sessions.get(hello.session)
             if caller is None or caller.repository != repository["name"]:
                 raise DeniedError("this push belongs to no session of this repository", code="identity.session")
-            return Identity(caller.principal, caller.kind, "http", enforced=not repository["advisory"])
+            return Identity(caller.principal, caller.kind, "http", not repository["advisory"], caller.token)
         sql = "select name, kind from principal where uid=? and retired_seq is null"
         row = self._look.execute(sql, (peer.uid,)).fetchone()
         if row is None:
@@ -154,18 +162,24 @@ def _peer(writer: asyncio.StreamWriter) -> Peer:
     return Peer(pid, uid)
 
 
-async def _frame(reader: asyncio.StreamReader, limit: int) -> bytes:
+async def _length(reader: asyncio.StreamReader, limit: int) -> int:
+    """Return how long the next frame is, if it may be read."""
     async with asyncio.timeout(PATIENCE_S):
         try:
             head = await reader.readuntil(b"\n")
         except asyncio.LimitOverrunError as exc:
             raise FactsError("a frame without a length", code="facts.frame") from exc
-        if not head[:-1].isdigit() or len(head) > 12:  # noqa: PLR2004 - eleven digits are enough for any length
-            raise FactsError(f"expected the length of a frame, got {head[:20]!r}", code="facts.frame")
-        if int(head) > limit:
-            said = f"{int(head)} bytes of facts; at most {limit} are read"
-            raise FactsError(said, code="facts.too_large", mend="Push in smaller parts.")
-        return await reader.readexactly(int(head))
+    if not head[:-1].isdigit() or len(head) > 12:  # noqa: PLR2004 - eleven digits are enough for any length
+        raise FactsError(f"expected the length of a frame, got {head[:20]!r}", code="facts.frame")
+    if int(head) > limit:
+        said = f"{int(head)} bytes of facts; at most {limit} are read"
+        raise FactsError(said, code="facts.too_large", mend="Push in smaller parts.")
+    return int(head)
+
+
+async def _payload(reader: asyncio.StreamReader, size: int) -> bytes:
+    async with asyncio.timeout(PATIENCE_S):
+        return await reader.readexactly(size)
 
 
 async def _send(writer: asyncio.StreamWriter, text: str) -> None:

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import structlog
 
-from governance.errors import GovernanceError
 from governance.reconcile import Reconciler
 from governance.service import Service
 from governance.state import read
 
 SPOOL_S = 1.0
 CHECK_EVERY = 60
-"""Spool rounds between two full comparisons; a round with open reservations compares sooner."""
+"""Spool rounds between two full comparisons."""
 SOONER_EVERY = 5
+"""The same where a push is under way."""
 
 log = structlog.get_logger()
 
@@ -28,10 +28,13 @@ class Jobs:
         self._reconciler = reconciler
 
     async def run(self) -> None:
-        """Run until cancelled."""
+        """Run until cancelled. Nothing that happens in a round ends the rounds: that would blind us in silence."""
         rounds = 0
         while True:
-            await asyncio.to_thread(self._round, rounds)
+            try:
+                await asyncio.to_thread(self._round, rounds)
+            except Exception:
+                log.exception("jobs.failed")
             rounds += 1
             await asyncio.sleep(SPOOL_S)
 
@@ -44,11 +47,14 @@ class Jobs:
             name, path = repository["name"], Path(repository["path"])
             due = rounds % CHECK_EVERY == 0 or (name in waiting and rounds % SOONER_EVERY == 0)
             try:
-                if due:
-                    drifted = self._reconciler.check(name, path)
-                    if drifted:
-                        log.error("refs.drifted", repository=name, refs=[ref for ref, _, _ in drifted])
-                else:
-                    self._reconciler.drain(name, path)
-            except (GovernanceError, OSError) as exc:
-                log.warning("reconcile.failed", repository=name, error=str(exc))
+                self._look(name, path, due=due)
+            except Exception:
+                log.exception("reconcile.failed", repository=name)  # The other repositories are looked at all the same.
+
+    def _look(self, name: str, path: Path, *, due: bool) -> None:
+        if not due:
+            self._reconciler.drain(name, path)
+            return
+        drifted = self._reconciler.check(name, path)
+        if drifted:
+            log.error("refs.drifted", repository=name, count=len(drifted), first=drifted[0][0])

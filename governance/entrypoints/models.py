@@ -29,10 +29,16 @@ class SignedStatement(Strict):
     signature: Armored
 
 
-class ChallengeRequest(Strict):
+class KeyRequest(Strict):
     """A public key that someone wants to enrol."""
 
     certificate: Annotated[str, Field(max_length=90000, description="The public key, armored, or binary in base64.")]
+
+
+class ChallengeRequest(KeyRequest):
+    """A public key, with the enrolment secret; for a rotation, a token in the header instead."""
+
+    secret: Annotated[str, Field(max_length=200)] = ""
 
 
 class Challenge(Strict):
@@ -43,7 +49,7 @@ class Challenge(Strict):
     fingerprint: Annotated[str, Field(examples=["9F2C..."])]
 
 
-class EnrolRequest(ChallengeRequest):
+class EnrolRequest(KeyRequest):
     """An invitation redeemed: the secret, the key, and the proof that it is held."""
 
     secret: Annotated[str, Field(min_length=20, max_length=200)]
@@ -62,7 +68,7 @@ class Enrolled(Strict):
     entry: int
 
 
-class RotateRequest(SignedStatement, ChallengeRequest):
+class RotateRequest(SignedStatement, KeyRequest):
     """A statement by the old key, a proof by the new one."""
 
     nonce: Annotated[str, Field(max_length=64)]

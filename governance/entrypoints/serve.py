@@ -84,7 +84,7 @@ def opened(settings: Settings) -> Iterator[House]:
 
 def world() -> World:
     """Return this machine, as the reconciler asks it."""
-    return World(refs=git.refs, alive=processes.alive, pin=_pin, mark_frozen=_mark_frozen)
+    return World(refs=git.refs, alive=processes.alive, pin=_pin, mark_frozen=_mark_frozen, tidy=_tidy)
 
 
 def _pin(path: Path, ref: str, oid: str, handle: str) -> None:
@@ -92,6 +92,14 @@ def _pin(path: Path, ref: str, oid: str, handle: str) -> None:
         git.create_ref(path, ref, oid, reservation=handle)
     except FactsError as exc:
         log.warning("pin.failed", ref=ref, error=str(exc))  # The next round tries again; the reservation stays.
+
+
+def _tidy(path: Path, held: frozenset[str]) -> None:
+    """Remove reservation files of processes that are gone, so that a later one with the same id finds none."""
+    for file in (path / "twinseal" / "reservations").glob("[0-9]*-[0-9]*"):
+        if file.name not in held and not processes.alive(file.name):
+            with contextlib.suppress(OSError):
+                file.unlink()
 
 
 def _mark_frozen(path: Path, reason: str) -> None:

@@ -33,8 +33,8 @@ def accepted(
     """Run a command for a statement that is fresh, new, and signed by the one who hands it in."""
 
     def run(tx: Transaction) -> T:
-        who = service.desk(tx).accept(tx, statement, type_=type_, caller=caller.principal)
-        return command(tx, who, Actor(id=who.name, kind=who.kind.value, key=""))
+        who, key = service.desk(tx).accept(tx, statement, type_=type_, caller=caller.principal)
+        return command(tx, who, Actor(id=who.name, kind=who.kind.value, key=key))
 
     return service.act(caller, type_, run)
 
@@ -114,7 +114,7 @@ def rotate_key(
 
 
 def revoke_key(service: Service, caller: Caller, statement: Statement) -> dict[str, Any]:
-    """Revoke a key at once, by its holder or an owner alone; answer with what it has landed."""
+    """Revoke a key at once, by its holder or an owner alone."""
 
     def command(tx: Transaction, who: Principal, actor: Actor) -> dict[str, Any]:
         fingerprint = str(statement.body.get("fingerprint"))

@@ -104,6 +104,8 @@ def enroll(service: Service, attempt: Enrolment, *, token: str) -> tuple[str, st
         )
         return name, key.fingerprint, tx.append(issued).seq
 
+    with service.read() as tx:
+        principals.invitation(tx, attempt.secret, now=service.clock())  # A stranger's guess is not worth an entry.
     return service.act(Caller("unknown", "unknown", "", ""), "enrolment", command)
 
 

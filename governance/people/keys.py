@@ -85,6 +85,6 @@ def rotated(
 
 
 def revoked(fingerprint: str, *, reason: str, actor: Actor, statement: Mapping[str, Any]) -> Draft:
-    """Return the entry that revokes a key, at once. What it landed stays landed and is listed by `key revoke`."""
+    """Return the entry that revokes a key, at once. What it has landed stays landed."""
     data = {"fingerprint": fingerprint, "reason": reason, "statement": statement}
     return Draft(kind=Kind.KEY_REVOKED, actor=actor, repo="", subject=fingerprint, data=data)

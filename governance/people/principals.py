@@ -140,17 +140,22 @@ def retired(name: str, *, actor: Actor, statement: Mapping[str, Any]) -> Draft:
 def invitation(tx: Tx, secret: str, *, now: int) -> tuple[str, str]:
     """Return (digest, principal) of the invitation this secret opens; principal is empty for the first owner.
 
+    There may have been several invitations for the first owner, and there is one first owner.
+
     Raises:
         NotFoundError: No such secret, used, or expired. The three are not told apart.
     """
     digest = secret_digest(secret)
-    sql = "select principal from enrolment where digest=? and used_seq is null and expires_at>?"
+    sql = (
+        "select principal from enrolment where digest=? and used_seq is null and expires_at>? "
+        "and (principal<>'' or not exists (select 1 from principal))"
+    )
     row = tx.execute(sql, (digest, now)).fetchone()
     if row is None:
         raise NotFoundError(
             "this enrolment secret is unknown, used or older than 15 minutes",
             code="enrolment.secret",
-            mend="Ask the owner for a new one: twinseal key invite NAME (the first owner: twinseal init --again).",
+            mend="Ask the owner for a new one: twinseal principal invite NAME. The first owner: twinseal init --again.",
         )
     return digest, row[0]
 

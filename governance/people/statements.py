@@ -90,8 +90,8 @@ class Desk:
     registry: Registry
     verifier: SignatureVerifier
 
-    def accept(self, tx: Tx, statement: Statement, *, type_: str, caller: str) -> Principal:
-        """Return who said it, or refuse.
+    def accept(self, tx: Tx, statement: Statement, *, type_: str, caller: str) -> tuple[Principal, str]:
+        """Return who said it and the fingerprint of the key that proves it, or refuse.
 
         Raises:
             DeniedError: Another type, log or speaker; not signed by an enrolled key of the speaker, or stale.
@@ -107,12 +107,12 @@ class Desk:
         who = self.roster.get(statement.by)
         if who is None or who.retired:
             raise DeniedError(f"{statement.by} is not enrolled", code="statement.unknown")
-        self._signature(statement)
+        key = self._signature(statement)
         if tx.execute("select 1 from statement where digest=?", (statement.digest,)).fetchone():
             raise ConflictError("this statement was acted on before", code="statement.replayed")
-        return who
+        return who, key
 
-    def _signature(self, statement: Statement) -> None:
+    def _signature(self, statement: Statement) -> str:
         at = self.now // 1000
         try:
             proved = self.verifier.verify(statement.text, statement.signature, self.registry, at=at)
@@ -121,6 +121,7 @@ class Desk:
         signer = self.registry[proved.key].principal
         if signer != statement.by:
             raise DeniedError(f"signed by {signer}, not by {statement.by}", code="statement.not_yours")
+        return proved.fingerprint
 
 
 def owner_only(who: Principal) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,8 +56,26 @@ def revoked(token_id: str, *, actor: Actor, statement: Mapping[str, Any]) -> Dra
     return Draft(kind=Kind.TOKEN_REVOKED, actor=actor, repo="", subject=token_id, data=data)
 
 
-def authenticate(tx: Tx, token: str, *, now: int) -> Caller:
-    """Return who shows this token.
+def presented(authorization: bytes) -> tuple[str, str]:
+    """Return (name, token) from an Authorization header, Basic or Bearer; a bearer token comes without a name.
+
+    Raises:
+        UnauthenticatedError: Neither, or without a token.
+    """
+    scheme, _, value = authorization.partition(b" ")
+    if scheme.lower() == b"bearer":
+        return "", value.decode("ascii", "replace")
+    try:
+        name, _, token = base64.b64decode(value, validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        name, token = "", ""
+    if scheme.lower() != b"basic" or not token:
+        raise UnauthenticatedError("a token is needed: Basic with name and token, or Bearer")
+    return name, token
+
+
+def authenticate(tx: Tx, name: str, token: str, *, now: int) -> Caller:
+    """Return who shows this token; `name` must be theirs, where one came with it.
 
     The look-up is by digest, so its time says nothing about the token.
 
@@ -68,6 +88,6 @@ def authenticate(tx: Tx, token: str, *, now: int) -> Caller:
             "where t.digest=? and t.expires_at>? and t.revoked_seq is null and p.retired_seq is null"
         )
         row = tx.execute(sql, (secret_digest(token), now)).fetchone()
-        if row is not None:
+        if row is not None and name in {"", row[0]}:
             return Caller(*row)
     raise UnauthenticatedError("this token is not valid (any more)", mend="Ask the owner: twinseal token issue NAME")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from governance.record import Kind
 from governance.review import sign_offs
 from governance.service import Service
 from governance.standing import Principal
-from governance.state import read
+from governance.state import read, status
+from governance.state.status import Refs
 
 REPOSITORY_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 REMEDIATION_LEAST = 10
@@ -28,10 +28,11 @@ def sign_off(service: Service, caller: Caller, statement: Statement, repository:
     """Approve or reject exactly one patch set of a change."""
 
     def command(tx: Transaction, who: Principal, actor: Actor) -> dict[str, Any]:
-        del actor
         lock = service.under_lock
         policy, roster = lock.policy(tx), lock.roster(tx)
-        draft = sign_offs.given(tx, statement, by=who, repository=repository, policy=policy, roster=roster, now=tx.now)
+        draft = sign_offs.given(
+            tx, statement, by=who, actor=actor, repository=repository, policy=policy, roster=roster, now=tx.now
+        )
         entry = tx.append(draft)
         data = entry.data
         return {
@@ -49,8 +50,7 @@ def withdraw(service: Service, caller: Caller, statement: Statement, repository:
     """Withdraw one's own sign-off of a change."""
 
     def command(tx: Transaction, who: Principal, actor: Actor) -> dict[str, Any]:
-        del actor
-        entry = tx.append(sign_offs.withdrawn(tx, statement, by=who, repository=repository))
+        entry = tx.append(sign_offs.withdrawn(tx, statement, actor=actor, repository=repository))
         return {"change": int(entry.subject), "verdict": "withdraw", "by": who.name, "entry": entry.seq}
 
     return accepted(service, caller, statement, "sign_off.withdraw", command)
@@ -99,26 +99,32 @@ def _separate(tx: Transaction, name: str, git_uid: int, *, advisory: bool) -> No
         )
 
 
-def thaw(
-    service: Service, caller: Caller, statement: Statement, repository: str, *, actual: Iterable[tuple[str, str]]
-) -> dict[str, Any]:
-    """Lift a freeze after a written remediation, taking the refs as they are found now. Owner only."""
+def thaw(service: Service, caller: Caller, statement: Statement, repository: str, *, actual: Refs) -> dict[str, Any]:
+    """Lift a freeze after a written remediation, taking every ref that differs as it is found now. Owner only.
+
+    The statement names repository, freeze and each differing ref: it lifts no other freeze, and nothing unseen.
+    """
 
     def command(tx: Transaction, who: Principal, actor: Actor) -> dict[str, Any]:
         owner_only(who)
         body = statement.body
-        frozen = read.freezes(tx, repository)
-        if not frozen:
+        frozen = next((f.seq for f in read.freezes(tx, repository) if f.repository == repository), None)
+        if frozen is None:
             raise NotFoundError(f"{repository} is not frozen", code="freeze.none")
         remediation = body.get("remediation")
         if not isinstance(remediation, str) or len(remediation.strip()) < REMEDIATION_LEAST:
             raise RequestError("write what was found and what was done about it", code="thaw.remediation")
-        found = dict(actual)
-        accepts = body.get("refs")
-        if not isinstance(accepts, dict) or any(found.get(ref, "") != oid for ref, oid in accepts.items()):
-            raise ConflictError("the refs are not as you were shown", code="thaw.moved", mend="Look again.")
-        refs = [[ref, oid] for ref, oid in sorted(accepts.items())]
-        data = {"freeze": frozen[0].seq, "remediation": remediation, "refs": refs, "statement": statement.kept()}
+        refs = {ref: found for ref, _, found in status.drift(tx, repository, actual)}
+        if (body.get("repository"), body.get("freeze"), body.get("refs")) != (repository, frozen, refs):
+            raise ConflictError("this is not the freeze, or not the refs, that you were shown", code="thaw.moved")
+        if any(found.startswith("->") for found in refs.values()):
+            raise ConflictError("a symbolic ref cannot be taken over; remove it first", code="thaw.symbolic")
+        data = {
+            "freeze": frozen,
+            "remediation": remediation,
+            "refs": [[ref, oid] for ref, oid in sorted(refs.items())],
+            "statement": statement.kept(),
+        }
         entry = tx.append(
             Draft(kind=Kind.FREEZE_LIFTED.value, actor=actor, repo=repository, subject=repository, data=data)
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from governance import record
 from governance.approvers import contributors
 from governance.controls.four_eyes import need
 from governance.decision import Decision, RefDecision
@@ -20,8 +21,7 @@ from governance.state import read
 from governance.state.fold import Tx
 
 TITLE_LIMIT = 100
-TEXT_LIMIT = 200
-"""Characters of a path or a reason that an entry keeps; the facts beside it hold them whole."""
+"""Characters of a title that an entry keeps; the facts beside it hold it whole."""
 
 
 def effects(tx: Tx, decision: Decision, *, handle: str) -> Effects:
@@ -69,6 +69,12 @@ def open_change(tx: Tx, repository: str, ref: str) -> dict[str, Any] | None:
     return {"number": row[0], "patch_set": row[1]} if row else None
 
 
+def contributors_of(tx: Tx, repository: str, ref: str) -> tuple[str, ...]:
+    """Return who has a hand in the change that is open for a topic branch; nobody where there is none."""
+    standing = open_change(tx, repository, ref)
+    return read.change_contributors(tx, repository, standing["number"]) if standing else ()
+
+
 def _opens(tx: Tx, ref: RefDecision, standing: dict[str, Any] | None, number: int) -> dict[str, object]:
     update, policy = ref.update, ref.standing.policy
     change, patch_set = number, 1
@@ -94,20 +100,16 @@ def _about(update: UpdateFacts, policy: Policy, standing: Standing) -> dict[str,
     measured, needed = size(update), need(update, policy)
     authors = contributors(update, (), standing.roster)
     return {
-        "contributors": sorted({*authors.names, *map(_legible, authors.unknown)}),
+        "contributors": sorted({*authors.names, *map(record.legible, authors.unknown)}),
         "commits": len(update.commits),
         "lines": measured.lines,
         "units": measured.units,
         "files": measured.files,
-        "reasons": [_legible(reason) for reason in needed.reasons[:10]],
+        "target_tip": update.base,
+        "reasons": [record.legible(reason) for reason in needed.reasons[:10]],
         "high_risk": needed.high_risk,
-        "paths": sorted({_legible(c.path) for c in update.net})[:20],
+        "paths": sorted({record.legible(c.path) for c in update.net})[:20],
     }
-
-
-def _legible(text: str) -> str:
-    """Return text that an entry can hold: bytes that are no UTF-8 show as `?`, and a long path as its beginning."""
-    return text.encode("utf-8", "replace").decode()[:TEXT_LIMIT]
 
 
 _CHANGE = (
@@ -149,7 +151,7 @@ def shown(tx: Tx, repository: str, number: int, *, policy: Policy) -> dict[str, 
             "withdrawn": s.withdrawn,
             "spent": s.spent,
         }
-        for s in read.sign_offs(tx, repository, number)
+        for s in read.sign_offs(tx, repository, number, diff_digest=change["diff_digest"])
     ]
     return change
 

@@ -21,7 +21,15 @@ VERDICTS = ("approve", "reject")
 
 
 def given(
-    tx: Tx, statement: Statement, *, by: Principal, repository: str, policy: Policy, roster: Roster, now: int
+    tx: Tx,
+    statement: Statement,
+    *,
+    by: Principal,
+    actor: Actor,
+    repository: str,
+    policy: Policy,
+    roster: Roster,
+    now: int,
 ) -> Draft:
     """Return the entry of a sign-off, or refuse it.
 
@@ -45,6 +53,13 @@ def given(
             code="sign_off.moved",
             mend=f"twinseal change show {change['number']} --repo {repository}",
         )
+    tip = read.ref_value(tx, repository, change["target"])
+    if body["verdict"] == "approve" and tip != change["about"]["target_tip"]:
+        raise ConflictError(
+            f"{change['target']} has moved on since this patch set was pushed; a sign-off of it could not be used",
+            code="sign_off.stale",
+            mend=f"Its author rebases onto {change['target']} (or amends), pushes again, and asks again.",
+        )
     authors = _authors(tx, repository, change["number"], roster)
     why = excluded_because(by, authors, roster, profile=policy.profile)
     if why:
@@ -58,28 +73,30 @@ def given(
     }
     return Draft(
         kind=Kind.SIGN_OFF_GIVEN.value,
-        actor=Actor(id=by.name, kind=by.kind.value, key=""),
+        actor=actor,
         repo=repository,
         subject=str(change["number"]),
         data=data,
     )
 
 
-def withdrawn(tx: Tx, statement: Statement, *, by: Principal, repository: str) -> Draft:
+def withdrawn(tx: Tx, statement: Statement, *, actor: Actor, repository: str) -> Draft:
     """Return the entry that withdraws one's own unspent sign-offs of a change. Nothing older comes back.
 
     Raises:
         ConflictError: There is none to withdraw, or it has been used.
     """
+    if set(statement.body) != {"change", "repository"} or statement.body["repository"] != repository:
+        raise RequestError(f"a withdrawal names its change and {repository}", code="sign_off.malformed")
     number = _number(statement.body)
-    mine = [s for s in read.sign_offs(tx, repository, number) if s.principal == by.name]
+    mine = [s for s in read.sign_offs(tx, repository, number, diff_digest="") if s.principal == actor.id]
     if not mine or mine[0].withdrawn:
         raise ConflictError(f"you have no sign-off of change {number} to withdraw", code="sign_off.none")
     if mine[0].spent:
         raise ConflictError(f"your sign-off of change {number} was used by a landing", code="sign_off.spent")
     return Draft(
         kind=Kind.SIGN_OFF_WITHDRAWN.value,
-        actor=Actor(id=by.name, kind=by.kind.value, key=""),
+        actor=actor,
         repo=repository,
         subject=str(number),
         data={"change": number, "statement": statement.kept()},

@@ -6,6 +6,7 @@ cannot be forgotten. Raises `RecordError` for a kind nobody knows: such a ledger
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -39,16 +40,21 @@ def _nothing(tx: Tx, entry: Entry, data: Data) -> None:
     """Write nothing: this kind is evidence, not state."""
 
 
-def _touch(tx: Tx, name: str, seq: int) -> None:
-    """Mark that what readers may have cached under this name is stale."""
-    tx.execute("insert into epoch values(?,?) on conflict(name) do update set seq=excluded.seq", (name, seq))
+def _touch(tx: Tx, name: str, entry: Entry) -> None:
+    """Mark that what readers may have cached under this name is stale.
+
+    The mark tells apart two entries that were given one number, the first of which was rolled back.
+    """
+    mark = hashlib.sha256(entry.encode()).hexdigest()
+    sql = "insert into epoch values(?,?,?) on conflict(name) do update set seq=excluded.seq, mark=excluded.mark"
+    tx.execute(sql, (name, entry.seq, mark))
 
 
 def _genesis(tx: Tx, entry: Entry, data: Data) -> None:
     policy = data["policy"]
     tx.execute("insert into policy values(?,?,?)", (entry.seq, policy["digest"], _text(policy["meaning"])))
     _invite(tx, data["enrolment"])
-    _touch(tx, "policy", entry.seq)
+    _touch(tx, "policy", entry)
 
 
 def _invite(tx: Tx, invitation: Data) -> None:
@@ -66,7 +72,7 @@ def _principal_added(tx: Tx, entry: Entry, data: Data) -> None:
     if data["key"]:
         _key(tx, entry, {"key": data["key"], "principal": who["name"], "enrolment": data["used"]})
     _statement(tx, entry, data)
-    _touch(tx, "roster", entry.seq)
+    _touch(tx, "roster", entry)
 
 
 def _principal_invited(tx: Tx, entry: Entry, data: Data) -> None:
@@ -80,7 +86,7 @@ def _principal_retired(tx: Tx, entry: Entry, data: Data) -> None:
     tx.execute("update token set revoked_seq=? where principal=? and revoked_seq is null", (entry.seq, name))
     _revoke_keys(tx, entry, "principal=?", name)
     _statement(tx, entry, data)
-    _touch(tx, "roster", entry.seq)
+    _touch(tx, "roster", entry)
 
 
 def _key(tx: Tx, entry: Entry, data: Data) -> None:
@@ -89,7 +95,7 @@ def _key(tx: Tx, entry: Entry, data: Data) -> None:
     tx.execute("insert into signing_key values(?,?,?,?,?,?,null,null)", row)
     if data["enrolment"]:
         tx.execute("update enrolment set used_seq=? where digest=?", (entry.seq, data["enrolment"]))
-    _touch(tx, "keys", entry.seq)
+    _touch(tx, "keys", entry)
 
 
 def _key_rotated(tx: Tx, entry: Entry, data: Data) -> None:
@@ -106,7 +112,7 @@ def _key_revoked(tx: Tx, entry: Entry, data: Data) -> None:
 def _revoke_keys(tx: Tx, entry: Entry, where: str, value: str) -> None:
     sql = f"update signing_key set revoked_at=?, revoked_seq=? where {where} and revoked_seq is null"  # noqa: S608
     tx.execute(sql, (entry.ts, entry.seq, value))
-    _touch(tx, "keys", entry.seq)
+    _touch(tx, "keys", entry)
 
 
 def _token_issued(tx: Tx, entry: Entry, data: Data) -> None:
@@ -190,7 +196,8 @@ def _push_released(tx: Tx, entry: Entry, data: Data) -> None:
 def _sign_off_given(tx: Tx, entry: Entry, data: Data) -> None:
     binding = data["binding"]
     row = (entry.seq, entry.repo, binding["change"], binding["patch_set"], entry.actor.id, data["verdict"])
-    tx.execute("insert into sign_off values(?,?,?,?,?,?,?,?,null,null)", (*row, _text(binding), data["expires_at"]))
+    bound = (_text(binding), binding["diff_digest"], entry.actor.key, data["expires_at"])
+    tx.execute("insert into sign_off values(?,?,?,?,?,?,?,?,?,?,null,null)", (*row, *bound))
     _statement(tx, entry, data)
 
 

@@ -18,14 +18,12 @@ from governance.signatures import EnrolledKey, Registry, SubKey, register
 from governance.standing import ChangeStanding, Freeze, Principal, Roster, SignOff
 from governance.state.fold import Tx
 
-ZERO = "0" * 40
-
 
 class Cached:
     """What seldom changes, kept with the entry that last changed it and checked against it on every use."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[int, Any]] = {}
+        self._kept: dict[str, tuple[tuple[int, str], Any]] = {}
 
     def policy(self, tx: Tx) -> Policy:
         """Return the policy in force."""
@@ -38,14 +36,14 @@ class Cached:
     def registry(self, tx: Tx) -> tuple[int, Registry]:
         """Return the keys that may sign, and the entry that last changed them."""
         found = self._fresh(tx, "keys", registry)
-        return self._kept["keys"][0], found
+        return self._kept["keys"][0][0], found
 
     def _fresh(self, tx: Tx, name: str, load: Any) -> Any:  # noqa: ANN401 - three types, one rule
-        row = tx.execute("select seq from epoch where name=?", (name,)).fetchone()
-        seq = row[0] if row else -1
+        row = tx.execute("select seq, mark from epoch where name=?", (name,)).fetchone()
+        epoch = (row[0], row[1]) if row else (-1, "")
         kept = self._kept.get(name)
-        if kept is None or kept[0] != seq:
-            kept = (seq, load(tx))
+        if kept is None or kept[0] != epoch:
+            kept = (epoch, load(tx))
             self._kept[name] = kept
         return kept[1]
 
@@ -117,19 +115,19 @@ def freezes(tx: Tx, repository: str) -> tuple[Freeze, ...]:
 
 
 def change_at(tx: Tx, repository: str, head: str, *, target: str) -> ChangeStanding | None:
-    """Return the open change whose current patch set has this head, with its sign-offs."""
+    """Return the oldest open change whose current patch set has this head, with its sign-offs."""
     sql = (
-        "select c.number, c.patch_set, c.ref from patch_set p join change c using(repository, number) "
-        "where p.repository=? and p.head=? and c.target=? and c.state='open' and p.patch_set=c.patch_set"
+        "select c.number, c.patch_set, c.ref, p.diff_digest from patch_set p join change c using(repository, number) "
+        "where p.repository=? and p.head=? and c.target=? and c.state='open' and p.patch_set=c.patch_set "
+        "order by c.number limit 1"
     )
     row = tx.execute(sql, (repository, head, target)).fetchone()
     if row is None:
         return None
-    number, patch_set, ref = row
-    return ChangeStanding(
-        number, patch_set, ref, target, head, change_contributors(tx, repository, number),
-        sign_offs(tx, repository, number),
-    )  # fmt: skip
+    number, patch_set, ref, diff_digest = row
+    people = change_contributors(tx, repository, number)
+    answers = sign_offs(tx, repository, number, diff_digest=diff_digest)
+    return ChangeStanding(number, patch_set, ref, target, head, people, answers)
 
 
 def change_contributors(tx: Tx, repository: str, number: int) -> tuple[str, ...]:
@@ -141,17 +139,26 @@ def change_contributors(tx: Tx, repository: str, number: int) -> tuple[str, ...]
     return tuple(sorted(names))
 
 
-def sign_offs(tx: Tx, repository: str, number: int) -> tuple[SignOff, ...]:
-    """Return each principal's last answer about a change. An older one never comes back to life."""
+def sign_offs(tx: Tx, repository: str, number: int, *, diff_digest: str) -> tuple[SignOff, ...]:
+    """Return each principal's last answer about a change; an older one never comes back to life.
+
+    A rejection of this very difference is an answer too, whatever its change's number, until its giver answers about
+    the same difference again: an author does not shed it by pushing the same thing to another branch, nor by having
+    something harmless approved in between.
+    """
     sql = (
-        "select max(seq), principal, verdict, binding, expires_at, withdrawn_seq, spent_seq from sign_off "
-        "where repository=? and number=? group by principal order by 1"
+        "select s.seq, s.principal, s.verdict, s.binding, s.expires_at, s.withdrawn_seq, s.spent_seq, k.revoked_seq "
+        "from sign_off s left join signing_key k on k.fingerprint = s.key where s.seq in ("
+        "select max(seq) from sign_off where repository=:repository and number=:number group by principal union "
+        "select seq from (select max(seq) as seq, verdict from sign_off "
+        "where repository=:repository and diff_digest=:digest group by principal) where verdict='reject') order by 1"
     )
-    return tuple(_sign_off(row) for row in tx.execute(sql, (repository, number)))
+    asked = {"repository": repository, "number": number, "digest": diff_digest}
+    return tuple(_sign_off(row) for row in tx.execute(sql, asked))
 
 
 def _sign_off(row: tuple[Any, ...]) -> SignOff:
-    seq, principal, verdict, binding, expires, withdrawn, spent = row
+    seq, principal, verdict, binding, expires, withdrawn, spent, revoked = row
     bound: Mapping[str, str] = json.loads(binding)
     return SignOff(
         seq=seq,
@@ -167,6 +174,7 @@ def _sign_off(row: tuple[Any, ...]) -> SignOff:
         expires_at=expires,
         withdrawn=withdrawn is not None,
         spent=spent is not None,
+        key_revoked=revoked is not None,
     )
 
 

@@ -24,7 +24,7 @@ TABLES = (
 """Every projection, in the order that `rebuild --check` compares them."""
 
 SCHEMA = """
-create table if not exists epoch(name text primary key, seq integer not null) strict, without rowid;
+create table if not exists epoch(name text primary key, seq integer not null, mark text not null) strict, without rowid;
 create table if not exists policy(seq integer primary key, digest text not null, meaning text not null) strict;
 create table if not exists principal(
   name text primary key, kind text not null, role text not null, operator text not null,
@@ -64,9 +64,10 @@ create table if not exists patch_set(
 create index if not exists patch_set_head on patch_set(repository, head);
 create table if not exists sign_off(
   seq integer primary key, repository text not null, number integer not null, patch_set integer not null,
-  principal text not null, verdict text not null, binding text not null, expires_at integer not null,
-  withdrawn_seq integer, spent_seq integer) strict;
+  principal text not null, verdict text not null, binding text not null, diff_digest text not null,
+  key text not null, expires_at integer not null, withdrawn_seq integer, spent_seq integer) strict;
 create index if not exists sign_off_change on sign_off(repository, number);
+create index if not exists sign_off_against on sign_off(repository, diff_digest);
 create table if not exists statement(digest text primary key, seq integer not null) strict, without rowid;
 create table if not exists freeze(
   seq integer primary key, repository text not null, reason text not null, by text not null, lifted_seq integer)

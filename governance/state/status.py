@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from governance.state.fold import Tx
+
+Refs = Mapping[str, tuple[str, str]]
+"""Refs as they are found: by name, the object name and, where it is symbolic, what it points to."""
 
 
 def _rows(tx: Tx, sql: str, params: tuple[Any, ...] = ()) -> list[dict[str, Any]]:
@@ -37,20 +41,29 @@ def tokens(tx: Tx, principal: str = "") -> list[dict[str, Any]]:
     return _rows(tx, sql, (principal, principal))
 
 
-def refs(tx: Tx, repository: str) -> dict[str, str]:
-    """Return every recorded ref of a repository."""
-    return dict(tx.execute("select ref, oid from ref_value where repository=?", (repository,)).fetchall())
+def drift(tx: Tx, repository: str, actual: Refs, *, until: int = 2**53) -> list[tuple[str, str, str]]:
+    """Return (ref, recorded, found) of every ref that is not as recorded up to entry `until`, by name."""
+    rows = tx.execute("select ref, oid, seq from ref_value where repository=?", (repository,)).fetchall()
+    recorded = {ref: (oid, seq) for ref, oid, seq in rows}
+    found = []
+    for ref in sorted(recorded.keys() | actual.keys()):
+        oid, seq = recorded.get(ref, ("", -1))
+        value, symref = actual.get(ref, ("", ""))
+        if (value != oid or symref) and seq <= until:
+            found.append((ref, oid, f"-> {symref}" if symref else value))
+    return found
 
 
-def overview(tx: Tx) -> dict[str, Any]:
-    """Return the figures that `status` shows."""
+def overview(tx: Tx, *, repository: str = "") -> dict[str, Any]:
+    """Return the figures that `status` shows; of one repository only, where it is named."""
     one = tx.execute("select size, ts from ledger_head").fetchone() or (0, 0)
-    found = _rows(tx, "select name, path, advisory from repository order by name")
-    for repository in found:
-        name = (repository["name"],)
-        repository["open_changes"] = _count(tx, "change where repository=? and state='open'", name)
-        repository["reserved"] = _count(tx, "reservation where repository=? and state='reserved'", name)
-        repository["frozen"] = _rows(
+    sql = "select name, path, advisory from repository where ? in ('', name) order by name"
+    found = _rows(tx, sql, (repository,))
+    for one_of_them in found:
+        name = (one_of_them["name"],)
+        one_of_them["open_changes"] = _count(tx, "change where repository=? and state='open'", name)
+        one_of_them["reserved"] = _count(tx, "reservation where repository=? and state='reserved'", name)
+        one_of_them["frozen"] = _rows(
             tx, "select seq, reason from freeze where repository=? and lifted_seq is null", name
         )
     humans = _count(tx, "principal where kind='human' and retired_seq is null", ())

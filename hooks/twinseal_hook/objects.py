@@ -13,8 +13,14 @@ if TYPE_CHECKING:
     Found = tuple[str, int, bytes | None]
     """Type (or "missing"), size, and the content unless it is larger than UNREAD."""
 
-UNREAD = 8 << 20
-"""Bytes above which an object's content is skipped."""
+UNREAD = 2 << 20
+"""Bytes above which an object's content is skipped; many short lines take fifty times their size to compare."""
+
+RAW = 256 << 10
+"""Bytes of one commit or tag; what people write is a hundredth of that, and all of it goes to the service."""
+
+RAW_TOTAL = 16 << 20
+"""Bytes of all commits and tags of a push."""
 
 TOTAL = 1 << 30
 """Bytes of objects a push may make us read; past it, the push is an import."""
@@ -29,10 +35,11 @@ class Objects:
     It does not hash them again: whatever was pushed got its name from git on arrival, by its content.
     """
 
-    __slots__ = ("_child", "_read", "_unsent")
+    __slots__ = ("_child", "_raw", "_read", "_unsent")
 
     def __init__(self, child: "Child") -> None:
         self._child = child
+        self._raw = 0
         self._read = 0
         self._unsent = b""
         # With both pipes full, a blocking write and git's own would wait for each other for ever.
@@ -67,11 +74,16 @@ class Objects:
             Undecided: One is missing or of another type.
             Refused: One is too large.
         """
+        raw = kind in {"commit", "tag"}
+        limit = RAW if raw else UNREAD
         for name, (found, size, content) in zip(names, self.contents(names), strict=True):
             if found != kind:
                 raise Undecided(f"object {name} cannot be read: expected a {kind}, got {found}")
-            if content is None:
-                raise too_large(f"a {kind} of {size:,} bytes ({name})", f"{UNREAD:,}")
+            if content is None or size > limit:
+                raise too_large(f"a {kind} of {size:,} bytes ({name})", f"{limit:,}")
+            self._raw += size if raw else 0
+            if self._raw > RAW_TOTAL:
+                raise too_large(f"commits of more than {RAW_TOTAL:,} bytes together", f"{RAW_TOTAL:,}")
             yield content
 
     def _send(self) -> None:

@@ -1,7 +1,7 @@
 """Which commits a ref update brings, and where they leave what is there already."""
 
 from . import Undecided
-from .objects import commit_links, tag_target, too_large
+from .objects import RAW, commit_links, tag_target, too_large
 from .processes import COMMITS, WALK
 
 TYPE_CHECKING = False
@@ -46,8 +46,8 @@ class Tip:
         for _ in range(_PEELED):
             if kind != "tag":
                 break
-            if content is None:
-                raise too_large(f"a tag larger than any message ({name})", "8 MiB")
+            if content is None or len(content) > RAW:
+                raise too_large(f"a tag larger than any message ({name})", f"{RAW:,}")
             name, target_kind = tag_target(name, content)
             if not self.tag:
                 self.tag, self.target, self.target_kind = content.decode("latin-1"), name, target_kind

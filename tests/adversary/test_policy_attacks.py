@@ -26,7 +26,7 @@ def changed(old: str, new: str) -> str:
     return POLICY.replace(old, new)
 
 
-NUMBERS = ["lines: 50", "files: 3", "expires_hours: 72", "max_refs: 100", "signature_future_seconds: 300"]
+NUMBERS = ["lines: 50", "files: 3", "expires_hours: 72", "max_refs: 50", "signature_future_seconds: 300"]
 NO_THRESHOLDS = ["0", "-1", '"2"', "'50'", ".nan", ".inf", "-.inf", "1e400", "2.0", "null", "~", "", "true", "[50]"]
 
 

@@ -152,6 +152,7 @@ class TestTheWire:
             pytest.param("refs/heads/ma\u200bin", "ref_rules.namespace", id="T-15 zero width"),
             pytest.param("refs/tags/light", "ref_rules.tag_lightweight", id="G-16"),
             pytest.param("refs/heads/-rf", "ref_rules.namespace", id="an option"),
+            pytest.param("refs/heads/HEAD", "ref_rules.reserved_name", id="HEAD"),
         ],
     )
     def test_a_ref_that_is_not_what_it_reads_as_is_refused(
@@ -341,6 +342,12 @@ class TestALyingHook:
                 id="a negative count",
             ),
             pytest.param("facts['refs'][0]['landed'] = 'no'", "facts.malformed", id="a word for a truth"),
+            pytest.param(
+                "facts['refs'][0].update(commits=[], landed=True, net=[])", "facts.malformed", id="all landed already"
+            ),
+            pytest.param("facts['refs'][0]['commits'] = []", "facts.malformed", id="no commit in the range"),
+            pytest.param("facts['refs'][0]['landed'] = True", "facts.malformed", id="landed, and yet commits"),
+            pytest.param("facts['refs'][0]['fast_forward'] = False", "facts.malformed", id="not forward"),
             pytest.param(
                 "c = next(iter(facts['commits'].values())); c['raw'] = c['raw'].replace('a change', 'a chance')",
                 "facts.other_object",

@@ -102,7 +102,45 @@ def test_above_it_nobody_does_and_the_reason_is_said(facts: UpdateFacts, why: st
 
     assert (verdict.reason, verdict.objects) == ("four_eyes.no_change", True)
     assert why in verdict.message
-    assert "refs/heads/topic/" in verdict.mend[0]
+    assert ("refs/heads/topic/" in verdict.mend[0]) == (facts.ref == MAIN)
+
+
+ELSEWHERE = [
+    ("a release branch begins", a_push(ref=RELEASE, old=ZERO), "creates the protected"),
+    ("a release branch moves by much", a_push([a_change(lines=51)], ref=RELEASE), "51 changed lines"),
+]
+
+
+@pytest.mark.parametrize(("facts", "why"), [row[1:] for row in ELSEWHERE], ids=[row[0] for row in ELSEWHERE])
+def test_who_pushes_to_a_protected_ref_that_is_not_the_target_is_sent_to_the_target_first(
+    facts: UpdateFacts, why: str
+) -> None:
+    verdict = asked(facts)
+
+    assert verdict.reason == "four_eyes.no_change"
+    assert why in verdict.message
+    assert verdict.mend == (f"Changes are reviewed for {MAIN}: land it there first, then take it from there.",)
+
+
+def test_a_protected_ref_that_begins_where_everything_has_landed_needs_nobody() -> None:
+    landed = a_push([], commits=(), ref=RELEASE, old=ZERO, landed=True)
+    verdict = asked(landed)
+
+    assert (verdict.reason, verdict.objects) == ("four_eyes.all_landed", False)
+    assert f"landed on {MAIN}" in verdict.message
+
+
+NOT_ALL_LANDED = [
+    ("it begins with what has not landed", a_push(ref=RELEASE, old=ZERO, landed=False), "four_eyes.no_change"),
+    ("it stands already, and what moves it is large", a_push([a_change(lines=51)], ref=RELEASE, landed=True),
+     "four_eyes.no_change"),
+    ("it is a topic", a_push([], commits=(), ref=TOPIC, old=ZERO, landed=True), "four_eyes.not_applicable"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("facts", "reason"), [row[1:] for row in NOT_ALL_LANDED], ids=[r[0] for r in NOT_ALL_LANDED])
+def test_all_has_landed_only_where_a_protected_ref_begins_with_it(facts: UpdateFacts, reason: str) -> None:
+    assert asked(facts).reason == reason
 
 
 @pytest.mark.parametrize("facts", [a_push(ref=TOPIC), a_deletion(TOPIC), a_deletion(MAIN)])
@@ -141,6 +179,7 @@ FAULTS = [
     ("given for another tree", {"tree": oid("another tree")}, "given for something else"),
     ("A-08 given for another difference", {"diff_digest": "0" * 64}, "given for something else"),
     ("A-36 given under another policy", {"policy_digest": "0" * 64}, "given under another policy"),
+    ("signed with a key that was revoked since", {"key_revoked": True}, "key that was revoked"),
     ("given by nobody we know", {"principal": "ghost"}, "not enrolled"),
     ("A-24 given by the author", {"principal": "dev-a"}, "dev-a contributed to the change"),
     ("A-18 another case of a name", {"principal": "QA-A"}, "not enrolled"),
@@ -186,7 +225,49 @@ def test_a_rejection_outweighs_any_number_of_approvals() -> None:
     assert (verdict.reason, verdict.helpers) == ("four_eyes.rejected", ("architect-a",))
 
 
-@pytest.mark.parametrize("changed", [{"withdrawn": True}, {"head": oid("before")}, {"principal": "dev-a"}])
+# A rejection is of what the change does. Each row changes one thing that would set an approval aside.
+STILL_REJECTED = [
+    ("of another head, as after an amended message", {"head": oid("before")}),
+    ("of another base, as after a rebase", {"base": oid("older")}),
+    ("of another tree, as after a rebase", {"tree": oid("another tree")}),
+    ("under another policy", {"policy_digest": "0" * 64}),
+    ("that has expired", {"expires_at": 0}),
+    ("that a landing has used", {"spent": True}),
+    ("signed with a key that was revoked since", {"key_revoked": True}),
+    ("by one who contributed", {"principal": "dev-a"}),
+    ("by one who has retired", {"principal": "docs"}),
+    ("by a service", {"principal": "lander"}),
+]
+
+
+@pytest.mark.parametrize("changed", [row[1] for row in STILL_REJECTED], ids=[row[0] for row in STILL_REJECTED])
+def test_a_rejection_of_this_difference_counts_whatever_else_is_another(changed: dict[str, object]) -> None:
+    people = a_roster(replace(a_principal("lander", "docs"), kind=Kind.SERVICE), a_principal("docs", retired=True))
+    against = a_sign_off("architect-a", BIG, **{"approves": False} | changed)
+    verdict = asked(BIG, a_review(BIG, "dev-b", "qa-a", against), roster=people)
+
+    assert (verdict.reason, verdict.helpers) == ("four_eyes.rejected", (against.principal,))
+
+
+def test_a_rejection_under_another_number_counts_for_the_same_difference() -> None:
+    against = a_sign_off("architect-a", BIG, approves=False)
+
+    for number in (7, 8):
+        assert asked(BIG, a_review(BIG, "dev-b", "qa-a", against, number=number)).reason == "four_eyes.rejected"
+
+
+REJECTED_SOMETHING_ELSE = [
+    ("withdrawn", {"withdrawn": True}),
+    ("of another repository", {"repository": "orchard"}),
+    ("of another target", {"target": RELEASE}),
+    ("of another difference", {"diff_digest": "0" * 64}),
+    ("by nobody we know", {"principal": "ghost"}),
+]
+
+
+@pytest.mark.parametrize(
+    "changed", [row[1] for row in REJECTED_SOMETHING_ELSE], ids=[row[0] for row in REJECTED_SOMETHING_ELSE]
+)
 def test_a_rejection_that_does_not_count_stops_nothing(changed: dict[str, object]) -> None:
     against = a_sign_off("architect-a", BIG, **{"approves": False} | changed)
 
@@ -244,6 +325,16 @@ def test_a_high_risk_change_waits_for_a_person() -> None:
     assert "one of them a person" in refused.message
     assert refused.helpers == ("mia", "owner")
     assert asked(RISKY, person).reason == "four_eyes.signed_off"
+
+
+def test_people_alone_are_named_only_where_the_last_place_needs_one() -> None:
+    nobody, agent, person = (asked(RISKY, a_review(RISKY, *given)) for given in ((), ("dev-b",), ("mia",)))
+
+    assert {"dev-b", "qa-a", "mia", "owner"} <= set(nobody.helpers)
+    assert agent.helpers == ("mia", "owner")
+    assert {"qa-a", "owner"} <= set(person.helpers)
+    assert "mia" not in person.helpers
+    assert {"qa-a", "owner"} <= set(asked(BIG, a_review(BIG, "dev-b")).helpers)
 
 
 def test_agents_cannot_name_the_only_person_as_co_author_to_be_rid_of_them() -> None:

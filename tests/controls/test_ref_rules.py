@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,9 +11,12 @@ from builders import (
     OLD,
     TOPIC,
     ZERO,
+    a_context,
     a_deletion,
     a_policy,
+    a_principal,
     a_push,
+    a_roster,
     a_standing,
     a_tag,
     oid,
@@ -42,6 +46,12 @@ def new_ref() -> Standing:
     return a_standing(landed="")
 
 
+def a_topic_deletion(by: str) -> UpdateFacts:
+    return replace(a_deletion(TOPIC), push=a_context(pusher=by, refs=(TOPIC,)))
+
+
+OTHERS = a_standing(topic_of=("dev-b", "<eve@example.org>"))
+
 GOOD = [
     ("a protected branch moves forward", a_push(), a_standing(), "moves_forward"),
     ("the target is created", a_creation(MAIN, base="", bases=()), new_ref(), "moves_forward"),
@@ -49,12 +59,19 @@ GOOD = [
     ("a topic is created", a_creation(TOPIC), new_ref(), "topic_moves"),
     ("a topic is rewound", a_push(ref=TOPIC, fast_forward=False), a_standing(), "topic_moves"),
     ("a topic is deleted", a_deletion(TOPIC), a_standing(), "topic_deleted"),
+    ("a topic under review, by one of its contributors", a_push(ref=TOPIC, pusher="dev-b"), OTHERS, "topic_moves"),
+    ("a topic under review, by the owner", a_push(ref=TOPIC, pusher="owner"), OTHERS, "topic_moves"),
+    ("a topic under review, deleted by a contributor", a_topic_deletion("dev-b"), OTHERS, "topic_deleted"),
+    ("a topic under review, deleted by the owner", a_topic_deletion("owner"), OTHERS, "topic_deleted"),
+    ("a topic of nobody", a_push(ref=TOPIC, pusher="qa-a"), a_standing(), "topic_moves"),
+    ("a name that only starts like HEAD", a_creation("refs/heads/HEADS"), new_ref(), "topic_moves"),
+    ("a name that ends like HEAD", a_creation("refs/heads/topic/HEAD"), new_ref(), "topic_moves"),
     ("a tag is created", a_tag_push(), new_ref(), "tag_created"),
     ("beside a protected ref, topics may move", a_push(refs=(MAIN, TOPIC)), a_standing(), "moves_forward"),
     ("a name that only starts like main", a_creation("refs/heads/mainx"), new_ref(), "topic_moves"),
     ("a short hexadecimal name", a_creation("refs/heads/decade"), new_ref(), "topic_moves"),
     ("39 digits are no object name", a_creation(f"refs/heads/{'a' * 39}"), new_ref(), "topic_moves"),
-]
+]  # fmt: skip
 
 BAD = [
     ("our own pins", a_creation("refs/changes/1/1"), new_ref(), "namespace"),
@@ -71,6 +88,17 @@ BAD = [
     ("full-width letters", a_creation("refs/heads/\uff4dain"), new_ref(), "namespace"),
     ("a line feed", a_creation("refs/heads/x\nrefs/heads/main"), new_ref(), "namespace"),
     ("a line feed at the end", a_creation("refs/heads/x\n"), new_ref(), "namespace"),
+    ("a branch called HEAD", a_creation("refs/heads/HEAD"), new_ref(), "reserved_name"),
+    ("a tag called HEAD", a_tag_push("refs/tags/HEAD", tag=a_tag("HEAD")), new_ref(), "reserved_name"),
+    ("a branch called HEAD deleted", a_deletion("refs/heads/HEAD"), a_standing(), "reserved_name"),
+    ("another's topic under review", a_push(ref=TOPIC), OTHERS, "topic_of_others"),
+    ("another's topic under review rewound", a_push(ref=TOPIC, fast_forward=False), OTHERS, "topic_of_others"),
+    ("another's topic under review deleted", a_topic_deletion("dev-a"), OTHERS, "topic_of_others"),
+    ("another's topic, by one who is no contributor but a person", a_push(ref=TOPIC, pusher="mia"), OTHERS,
+     "topic_of_others"),
+    ("another's topic, by one the roster does not know", a_push(ref=TOPIC, pusher="ghost"), OTHERS, "topic_of_others"),
+    ("another's topic, in another case of a contributor's name", a_push(ref=TOPIC, pusher="Dev-B"), OTHERS,
+     "topic_of_others"),
     ("an object name", a_creation(f"refs/heads/{OLD}"), new_ref(), "looks_like_object"),
     ("a SHA-256 object name", a_creation(f"refs/tags/{'a' * 64}"), new_ref(), "looks_like_object"),
     ("another case of main", a_creation("refs/heads/Main"), new_ref(), "look_alike"),
@@ -147,6 +175,24 @@ def test_a_stale_push_is_told_what_is_there_and_what_it_said() -> None:
     assert ELSEWHERE[:12] in verdict.message
     assert OLD[:12] in verdict.message
     assert verdict.mend == ("git fetch, then push again.",)
+
+
+def test_whose_topic_it_is_is_said_and_whom_to_ask() -> None:
+    verdict = RefRules.of(a_policy()).evaluate(a_push(ref=TOPIC), OTHERS)
+
+    assert "under review for dev-b, <eve@example.org>" in verdict.message
+    assert verdict.helpers == OTHERS.topic_of
+    assert verdict.mend == ("Push to a topic branch of your own.",)
+
+
+def test_an_owner_is_one_by_role_and_not_by_name() -> None:
+    renamed = a_roster(a_principal("zoe", "owner"), a_principal("owner", "dev-a"))
+    standing = replace(OTHERS, roster=renamed)
+
+    def answer(by: str) -> str:
+        return RefRules.of(a_policy()).evaluate(a_push(ref=TOPIC, pusher=by), standing).reason
+
+    assert (answer("zoe"), answer("owner")) == ("ref_rules.topic_moves", "ref_rules.topic_of_others")
 
 
 def test_a_sha_256_repository_is_judged_alike() -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 GOOD_COMMIT = a_commit("good")
 DELEGATING = a_principal("dev-a", delegates=("dev-b",))
+GONE = a_principal("docs", delegates=("dev-b",), retired=True)
 
 GOOD = [
     ("every commit is signed by its author", a_push(commits=(GOOD_COMMIT, a_commit())), "verified"),
@@ -37,6 +38,8 @@ GOOD = [
     ("a delegate whom the owner recorded signs", a_push(commits=(a_commit(signer="dev-b"),)), "verified"),
     ("git's own merge of a signed tag", a_push(commits=(a_commit(problems=("mergetag",)),)), "verified"),
     ("a signed tag", a_push([], commits=(), ref="refs/tags/v1", tag=a_tag()), "tag_verified"),
+    ("a tag signed by the tagger's delegate",
+     a_push([], commits=(), ref="refs/tags/v1", tag=a_tag(signature=a_signature("dev-b"))), "tag_verified"),
     ("a deletion brings nothing", a_deletion(TOPIC), "not_applicable"),
     ("a new name for what has landed", a_push([], commits=(), ref=TOPIC, old=ZERO), "not_applicable"),
 ]  # fmt: skip
@@ -51,6 +54,12 @@ BAD = [
     ("a signature of another kind", (a_commit(signature=a_signature(code="signature.format")),), "bad_signature"),
     ("A-21 an author whom nobody knows", (a_commit(author="eve@example.org", signer="dev-a"),), "unknown_author"),
     ("an author without an address", (a_commit(author="@", signer="dev-a"),), "unknown_author"),
+    ("a committer whom nobody knows", (a_commit(committer=a_person("ci@example.org")),), "unknown_committer"),
+    ("a committer without an address", (a_commit(committer=a_person("@")),), "unknown_committer"),
+    ("of an unknown author and committer, the author",
+     (a_commit(author="eve@example.org", signer="dev-a", committer=a_person("ci@example.org")),), "unknown_author"),
+    ("a delegate of an author who has retired", (a_commit(author="docs", signer="dev-b"),), "not_the_author"),
+    ("an author who has retired", (a_commit(author="docs"),), "not_the_author"),
     ("A-22 a colleague's name on one's own work", (a_commit(author="owner", signer="dev-a"),), "not_the_author"),
     ("a delegate the other way round", (a_commit(author="dev-b", signer="dev-a"),), "not_the_author"),
     ("the delegate of somebody else", (a_commit(author="qa-a", signer="dev-b"),), "not_the_author"),
@@ -72,13 +81,25 @@ BAD = [
 TAGS = [
     ("an unsigned tag", a_tag(signature=UNSIGNED), "tag_unsigned"),
     ("a tag signed by nobody we know", a_tag(signature=a_signature(code="signature.unknown_key")), "tag_unsigned"),
+    ("a tag in a colleague's name", a_tag(tagger=a_person("owner")), "tag_not_the_tagger"),
+    ("a tag in nobody's name", a_tag(tagger=a_person("eve@example.org")), "tag_not_the_tagger"),
+    ("a tag by the delegate the other way round",
+     a_tag(tagger=a_person("dev-b"), signature=a_signature("dev-a")), "tag_not_the_tagger"),
+    ("a tag by the delegate of one who has retired",
+     a_tag(tagger=a_person("docs"), signature=a_signature("dev-b")), "tag_not_the_tagger"),
+    ("a tag by one who has retired",
+     a_tag(tagger=a_person("docs"), signature=a_signature("docs")), "tag_not_the_tagger"),
+    ("a tag whose signature verified for no principal", a_tag(signature=replace(a_signature(), principal="")),
+     "tag_not_the_tagger"),
+    ("a tag whose tagger and signer are both nobody",
+     a_tag(tagger=Person("", ""), signature=replace(a_signature(), principal="")), "tag_not_the_tagger"),
     ("a tag with a hidden header", a_tag(problems=("unknown_header:x",)), "hidden_content"),
     ("a tag of a tag", a_tag(problems=("nested_tag",)), "hidden_content"),
-]
+]  # fmt: skip
 
 
 def reason_of(facts: UpdateFacts) -> tuple[str, bool]:
-    verdict = SignedCommits.of(a_policy()).evaluate(facts, a_standing(roster=a_roster(DELEGATING)))
+    verdict = SignedCommits.of(a_policy()).evaluate(facts, a_standing(roster=a_roster(DELEGATING, GONE)))
     return verdict.reason, verdict.objects
 
 
@@ -108,6 +129,14 @@ def test_an_author_unknown_to_the_roster_is_refused_even_where_the_facts_name_a_
     verdict = SignedCommits.of(a_policy()).evaluate(facts, a_standing())
 
     assert verdict.reason == "signed_commits.not_the_author"
+
+
+def test_the_person_who_is_unknown_is_named_with_the_place_they_stand_in() -> None:
+    verdict = SignedCommits.of(a_policy()).evaluate(
+        a_push(commits=(a_commit(committer=a_person("ci@example.org")),)), a_standing()
+    )
+
+    assert "committer <ci@example.org> is nobody enrolled here" in verdict.message
 
 
 def test_addresses_are_compared_whole() -> None:

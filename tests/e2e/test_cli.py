@@ -244,10 +244,14 @@ class TestExitCodes:
 
     def test_an_agent_is_refused_with_1_and_the_code(self, play: Playground) -> None:
         (dev,) = play.seats
-        for words in (["principal", "retire", "owner"], ["thaw", "demo", "--remediation", "it is all fine", "--yes"]):
+        asked = {
+            "authority.owner_only": ["principal", "retire", "owner"],
+            "token.other_repository": ["thaw", "demo", "--remediation", "it is all fine", "--yes"],
+        }
+        for refusal, words in asked.items():
             code, _, said = self.run(dev, *words)
             assert code == 1
-            assert "authority.owner_only" in said
+            assert refusal in said
 
     def test_thaw_shows_what_drifted_and_takes_it_as_it_is(self, play: Playground) -> None:
         (dev,) = play.seats

@@ -123,4 +123,13 @@ def test_with_the_service_down_doctor_says_that_pushes_are_refused(ground: Groun
         assert "every push is refused" in found["said"]
     finally:
         ground.play.start()
-    assert [f["level"] for f in findings(ground, "service")] == ["good"]
+    assert "answers at" in findings(ground, "service")[0]["said"]
+
+
+@pytest.mark.parametrize(("mode", "level"), [(0o700, "warn"), (0o711, "good")])
+def test_a_socket_that_no_other_git_user_reaches_is_said(ground: Ground, mode: int, level: str) -> None:
+    ground.data.chmod(mode)
+    try:
+        assert [found["level"] for found in findings(ground, "service")] == [level]
+    finally:
+        ground.data.chmod(0o700)

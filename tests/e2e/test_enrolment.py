@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +14,7 @@ from pysqlite3 import dbapi2 as sqlite
 
 import keys
 from governance.adapters.seat import Seat
-from governance.entrypoints.playground import Playground
+from governance.entrypoints.playground import Playground, Seated
 from governance.errors import NotFoundError
 from governance.people import principals
 from governance.signatures import possession_challenge
@@ -30,10 +31,13 @@ def newcomer(ground: Ground, role: str = "docs") -> tuple[Member, str]:
 def attempt(
     ground: Ground, who: Member, secret: str, changed: Mapping[str, Any] = MappingProxyType({})
 ) -> tuple[int, str]:
-    """Enrol as our own client would, but for what is changed of key, proof or body; return status and code."""
+    """Enrol as our own client would, but for what is changed of key, proof or body; return status and code.
+
+    The challenge is asked for with a token, so that it is the enrolment that judges the secret.
+    """
     key = changed.get("key", who.key)
     certificate = base64.b64encode(key.certificate).decode()
-    given = ground.ask("POST", "/challenges", {"certificate": certificate}).body
+    given = ground.ask("POST", "/challenges", {"certificate": certificate}, token=ground.owner.tokens[""]).body
     told = {"principal": who.name, "fingerprint": key.fingerprint, "nonce": given["nonce"]}
     told = {name: changed.get(name, value) for name, value in told.items()}
     proof = changed.get("signer", key).sign(possession_challenge(changed.get("origin", LOG), **told))
@@ -110,6 +114,82 @@ class TestComingIn:
             with pytest.raises(NotFoundError, match="older than 15 minutes"):
                 principals.invitation(tx, "s", now=15 * 60_000 + late)
         tx.close()
+
+    @pytest.mark.parametrize(
+        ("given", "status"),
+        [
+            pytest.param({}, 401, id="nothing"),
+            pytest.param({"secret": "x" * 43}, 404, id="a guess"),
+            pytest.param({"secret": ""}, 401, id="an empty secret"),
+            pytest.param({"token": "tws_" + "A" * 43}, 401, id="a token made up"),
+        ],
+    )
+    def test_a_stranger_gets_no_challenge_and_no_entry(
+        self, ground: Ground, given: dict[str, str], status: int
+    ) -> None:
+        who, secret = newcomer(ground)
+        body = {"certificate": base64.b64encode(who.key.certificate).decode()}
+        size = len(ground.entries())
+        told = {key: value for key, value in given.items() if key == "secret"}
+        refused = ground.ask("POST", "/challenges", body | told, token=given.get("token", ""))
+        assert refused.status == status, refused.raw
+        assert len(ground.entries()) == size
+        for good in ({"secret": secret}, {"token": ground["dev-a"].tokens[""]}):
+            told = {key: value for key, value in good.items() if key == "secret"}
+            assert ground.ask("POST", "/challenges", body | told, token=good.get("token", "")).status == 200
+        assert who.enroll(secret).status == 201
+
+    def test_a_wrong_secret_leaves_no_entry_and_a_wrong_proof_does(self, ground: Ground) -> None:
+        who, secret = newcomer(ground)
+        size = len(ground.entries())
+        assert attempt(ground, who, secret, {"secret": "x" * 43}) == (404, "enrolment.secret")
+        assert len(ground.entries()) == size
+        assert attempt(ground, who, secret, {"proof": "none"})[1] == "key.not_possessed"
+        (entry,) = ground.entries(start=size)
+        assert (entry["kind"], entry["data"]["code"]) == ("request.refused", "key.not_possessed")
+        assert who.enroll(secret).status == 201
+
+
+class TestBeginningAgain:
+    """`init --again`, for the first owner who came too late."""
+
+    @pytest.fixture
+    def play(self, tmp_path: Path) -> Iterator[Playground]:
+        play = Playground(tmp_path, listen=f"127.0.0.1:{free_port()}", quiet=True)
+        play.owner.twinseal("init", "--origin", LOG)
+        yield play
+        play.close()
+        assert not play.mistakes, play.mistakes
+
+    def test_another_secret_makes_one_owner_and_no_second(self, play: Playground) -> None:
+        """Also the first secret, although its time may not be over."""
+        file = play.folder / "state" / "enrolment-secret"
+        old = tmp_copy(file)
+        play.owner.twinseal("init", "--again")
+        assert file.read_text() != old.read_text()
+        assert not file.stat().st_mode & 0o077
+        play.start()
+        play.owner.twinseal("init", "--again", refused="the only writer")
+        play.owner.twinseal("key", "generate", "--as", "owner", "--email", "owner@example.org")
+        play.owner.twinseal("key", "enroll", "--secret-file", str(file))
+        mallory = Seated(play, "mallory")
+        mallory.twinseal("key", "generate", "--as", "mallory", "--email", "mallory@example.org")
+        mallory.twinseal("key", "enroll", "--secret-file", str(old), refused="unknown, used or older")
+        play.stop()
+        play.owner.twinseal("init", "--again", refused="somebody is enrolled already")
+        play.owner.twinseal("ledger", "rebuild", "--check")
+
+    def test_before_anything_has_begun_there_is_nothing_to_begin_again(self, tmp_path: Path) -> None:
+        play = Playground(tmp_path, listen="127.0.0.1:1", quiet=True)
+        play.owner.twinseal("init", "--again", refused="nothing has begun")
+        assert not play.mistakes, play.mistakes
+
+
+def tmp_copy(file: Path) -> Path:
+    """Keep what a file holds now."""
+    kept = file.with_name("kept")
+    kept.write_text(file.read_text())
+    return kept
 
 
 class TestGoing:

@@ -53,7 +53,8 @@ def move(repository: Repository, *args: str) -> subprocess.CompletedProcess[str]
 
 
 def thaw(repository: Repository, name: str, refs: dict[str, str]) -> tuple[int, str]:
-    body = {"remediation": REMEDIATION, "refs": refs}
+    shown = repository.ground.owner.get(f"/repositories/{repository.name}/drift").body
+    body = {"repository": repository.name, "freeze": shown["freeze"], "remediation": REMEDIATION, "refs": refs}
     answer = repository.ground[name].say("thaw", f"/repositories/{repository.name}/thaw", body)
     return answer.status, answer.code
 
@@ -291,9 +292,8 @@ class TestBehindOurBack:
         started.honest_hook()
         started.ground.restart()
         until(started.frozen, "the freeze")
-        last = started.ground.entries("refs.drifted")[-1]
-        assert last["repo"] == started.name
-        assert [line[0] for line in last["data"]["refs"]] == [MAIN]
+        (drifted,) = recorded(started, "refs.drifted", start=0)
+        assert [line[0] for line in drifted["data"]["refs"]] == [MAIN]
 
 
 class TestTheLedger:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from base64 import b64encode
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from governance.errors import UnauthenticatedError
 from governance.people import tokens
 from governance.people.principals import secret_digest
 from governance.state.schema import SCHEMA
-from playing import ENVIRONMENT, MAIN, Ground, Repository, lines
+from playing import ENVIRONMENT, MAIN, Ground, Repository, lines, until
 
 
 def clone(repository: Repository, name: str, token: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -114,8 +116,34 @@ def test_a_token_ends_when_it_ends(late: int, good: bool) -> None:  # noqa: FBT0
     token, digest = "tws_" + "a" * 43, secret_digest("tws_" + "a" * 43)
     tx.execute("insert into token values('t',?,'dev-a','demo',0,1000,null)", (digest,))
     if good:
-        assert tokens.authenticate(tx, token, now=1000 + late).principal == "dev-a"
+        assert tokens.authenticate(tx, "dev-a", token, now=1000 + late).principal == "dev-a"
     else:
         with pytest.raises(UnauthenticatedError):
-            tokens.authenticate(tx, token, now=1000 + late)
+            tokens.authenticate(tx, "dev-a", token, now=1000 + late)
     tx.close()
+
+
+def test_an_upload_that_breaks_off_leaves_no_process_behind(started: Repository) -> None:
+    """Git's http-backend spins for ever where it was promised more bytes than come."""
+    listen = started.ground.play.listen
+    host, _, port = listen.rpartition(":")
+    token = started.ground["dev-a"].tokens[started.name]
+    head = (
+        f"POST /git/{started.name}.git/git-receive-pack HTTP/1.1\r\nHost: {listen}\r\nAuthorization: Bearer {token}\r\n"
+        "Content-Type: application/x-git-receive-pack-request\r\nContent-Length: 5000\r\n\r\n00"
+    )
+    with socket.create_connection((host, int(port))) as client:
+        client.sendall(head.encode())
+        until(lambda: backends(started), "git has begun")
+    until(lambda: not backends(started), "git has ended")
+
+
+def backends(repository: Repository) -> list[Path]:
+    """Return the processes of git that serve this repository over HTTP."""
+    name = f"PATH_INFO=/{repository.path.name}/".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if name in (process / "environ").read_bytes() and b"git" in (process / "cmdline").read_bytes():
+                found.append(process)
+    return found

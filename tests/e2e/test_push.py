@@ -90,6 +90,35 @@ def test_a_signed_tag_of_what_has_landed_goes_in(started: Repository) -> None:
     assert started.push(dev, ":refs/tags/v1").code == "ref_rules.tag_moved"
 
 
+def test_a_tag_in_anothers_name_is_refused(started: Repository) -> None:
+    dev, first = started.ground["dev-a"], started.refs()[MAIN]
+    for number, (person, code) in enumerate(
+        [
+            (started.ground.owner.person, "signed_commits.tag_not_the_tagger"),
+            ("Nobody <nobody@example.org>", "signed_commits.tag_not_the_tagger"),
+            (dev.person, ""),
+        ]
+    ):
+        raw = f"object {first}\ntype commit\ntag v{number}\ntagger {person} 1700000000 +0000\n\nx\n".encode()
+        tag = started.git("hash-object", "-t", "tag", "-w", "--stdin", text=raw + dev.key.sign(raw))
+        pushed = started.push(dev, f"{tag}:refs/tags/v{number}")
+        assert (pushed.code, pushed.landed) == (code, not code), pushed.said
+
+
+def test_a_release_branch_starts_at_what_has_landed_and_is_told_where_changes_go(started: Repository) -> None:
+    dev, first, release = started.ground["dev-a"], started.refs()[MAIN], "refs/heads/release/1.0"
+    unlanded = started.commit(dev, {"fix": "1\n"}, first)
+    assert started.push(dev, f"{unlanded}:{release}").code == "four_eyes.no_change"
+    created = started.push(dev, f"{first}:{release}")
+    assert created.landed, created.said
+    large = started.commit(dev, {"app.py": lines(60)}, first)
+    refused = started.push(dev, f"{large}:{release}")
+    assert refused.code == "four_eyes.no_change"
+    assert f"reviewed for {MAIN}: land it there first" in refused.said
+    assert "refs/heads/topic/" not in refused.said
+    assert started.push(dev, f"{unlanded}:{release}").landed, "below the threshold, it needs nobody"
+
+
 def test_a_topic_may_be_created_rewound_and_deleted(started: Repository) -> None:
     dev, first = started.ground["dev-a"], started.refs()[MAIN]
     one, two = (started.commit(dev, {"a": f"{n}\n"}, first) for n in (1, 2))

@@ -70,6 +70,8 @@ def test_an_owner_may_and_nobody_else(world: ServiceWorld, type_: str, body: dic
 
     assert act(world, "owner", world.said(type_, "owner", body))["entry"] == entries
     assert world.rows("select count(*) from statement") == [(1,)]
+    key = "select body ->> '$.actor.key' from ledger_entry where seq=?"
+    assert world.rows(key, entries) == [(fingerprint("owner"),)]
 
 
 @pytest.mark.parametrize(("type_", "body", "act"), ACTS.values(), ids=ACTS)

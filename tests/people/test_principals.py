@@ -101,13 +101,23 @@ def test_who_has_retired_is_not_known_any_more() -> None:
 
 
 def test_an_enrolment_secret_opens_until_it_is_a_millisecond_too_old(tmp_path: Path) -> None:
-    with ServiceWorld(tmp_path) as world, world.service.read() as tx:
+    with ServiceWorld(tmp_path, people=()) as world, world.service.read() as tx:
         until = FAR_OFF + 1000
         assert invitation(tx, SECRET, now=until - 1) == (secret_digest(SECRET), "")
         for secret, now in ((SECRET, until), (SECRET + " ", FAR_OFF), ("", FAR_OFF), ("\udc80", FAR_OFF)):
             with pytest.raises(NotFoundError) as refused:
                 invitation(tx, secret, now=now)
             assert refused.value.code == "enrolment.secret"
+
+
+def test_the_first_owner_s_secret_opens_nothing_once_somebody_is_enrolled(tmp_path: Path) -> None:
+    with (
+        ServiceWorld(tmp_path, people=("dev-a",)) as world,
+        world.service.read() as tx,
+        pytest.raises(NotFoundError) as refused,
+    ):
+        invitation(tx, SECRET, now=FAR_OFF)
+    assert refused.value.code == "enrolment.secret"
 
 
 def test_a_conflict_is_not_mistaken_for_a_slip() -> None:

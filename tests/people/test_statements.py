@@ -30,15 +30,19 @@ def _gone(name: str) -> dict[str, Any]:
     return {"principal": name, "statement": {}}
 
 
-def accepted(world: ServiceWorld, statement: Statement, *, caller: str = "dev-a", type_: str = "sign_off") -> Principal:
+def accepted(
+    world: ServiceWorld, statement: Statement, *, caller: str = "dev-a", type_: str = "sign_off"
+) -> tuple[Principal, str]:
     return world.ledger.run(lambda tx: world.service.desk(tx).accept(tx, statement, type_=type_, caller=caller))
 
 
 BODY = {"verdict": "approve"}
 
 
-def test_a_fresh_statement_by_who_hands_it_in_is_accepted(world: ServiceWorld) -> None:
-    assert accepted(world, world.said("sign_off", "dev-a", BODY)).name == "dev-a"
+def test_a_fresh_statement_by_who_hands_it_in_is_accepted_and_says_which_key_proved_it(world: ServiceWorld) -> None:
+    who, key = accepted(world, world.said("sign_off", "dev-a", BODY))
+
+    assert (who.name, key) == ("dev-a", key_of("dev-a").fingerprint)
 
 
 # Each row changes one thing of the statement above.
@@ -175,7 +179,7 @@ def test_what_is_composed_is_what_is_parsed_and_kept() -> None:
 
 @pytest.mark.parametrize(("name", "may"), [("owner", True), ("mia", False), ("dev-a", False)])
 def test_only_a_person_called_owner_is_one(world: ServiceWorld, name: str, may: bool) -> None:  # noqa: FBT001 - a row
-    who = accepted(world, world.said("sign_off", name, BODY), caller=name)
+    who, _ = accepted(world, world.said("sign_off", name, BODY), caller=name)
     if may:
         owner_only(who)
         return
@@ -185,7 +189,7 @@ def test_only_a_person_called_owner_is_one(world: ServiceWorld, name: str, may: 
 
 
 def test_an_agent_with_the_owner_s_role_is_no_owner(world: ServiceWorld) -> None:
-    agent = accepted(world, world.said("sign_off", "dev-a", BODY))
+    agent, _ = accepted(world, world.said("sign_off", "dev-a", BODY))
 
     with pytest.raises(DeniedError):
         owner_only(replace(agent, role="owner"))

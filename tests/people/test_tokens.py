@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,9 +40,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceWorld]:
         yield made
 
 
-def shown(world: ServiceWorld, token: str, *, later: int = 0) -> Caller:
+def shown(world: ServiceWorld, token: str, *, name: str = "", later: int = 0) -> Caller:
     with world.service.read() as tx:
-        return tokens.authenticate(tx, token, now=world.now + later)
+        return tokens.authenticate(tx, name, token, now=world.now + later)
 
 
 def test_a_token_says_who_and_for_which_repository(world: ServiceWorld) -> None:
@@ -71,6 +72,49 @@ REFUSED = {
 def test_whatever_is_not_a_token_in_force_has_one_answer(world: ServiceWorld, token: str) -> None:
     with pytest.raises(UnauthenticatedError, match=r"^this token is not valid \(any more\)$"):
         shown(world, token)
+
+
+@pytest.mark.parametrize("name", ["dev-b", "owner", "qa-a", "DEV-A", "dev-a ", "ghost"])
+def test_a_token_that_is_shown_under_another_name_is_none(world: ServiceWorld, name: str) -> None:
+    with pytest.raises(UnauthenticatedError, match="not valid"):
+        shown(world, TOKEN, name=name)
+    assert shown(world, TOKEN, name="dev-a") == shown(world, TOKEN)
+
+
+def basic(text: str) -> bytes:
+    return b"Basic " + base64.b64encode(text.encode())
+
+
+PRESENTED = {
+    "a bearer": (b"Bearer tws_x", ("", "tws_x")),
+    "a bearer in capitals": (b"BEARER tws_x", ("", "tws_x")),
+    "a name and a token": (basic("dev-a:tws_x"), ("dev-a", "tws_x")),
+    "a token without a name, as git sends it": (basic(":tws_x"), ("", "tws_x")),
+    "a token with a colon": (basic("dev-a:tws:x"), ("dev-a", "tws:x")),
+    "a name that is no ASCII": (basic("röse:tws_x"), ("röse", "tws_x")),
+    "a bearer that is no ASCII": (b"Bearer \xff", ("", "\ufffd")),
+}
+NOT_PRESENTED = {
+    "nothing": b"",
+    "another scheme": b"Digest " + base64.b64encode(b"dev-a:tws_x"),
+    "a name alone": basic("dev-a"),
+    "a name and no token": basic("dev-a:"),
+    "no base64": b"Basic dev-a:tws_x",
+    "base64 with something between": b"Basic ZGV2\nLWE6eA==",
+    "bytes that are no text": b"Basic " + base64.b64encode(b"\xff:\xff"),
+    "a token beside the scheme": b"Basic" + base64.b64encode(b"dev-a:tws_x"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("header", "found"), PRESENTED.values(), ids=PRESENTED)
+def test_a_header_presents_a_token_with_or_without_a_name(header: bytes, found: tuple[str, str]) -> None:
+    assert tokens.presented(header) == found
+
+
+@pytest.mark.parametrize("header", NOT_PRESENTED.values(), ids=NOT_PRESENTED)
+def test_a_header_without_a_token_is_nobody(header: bytes) -> None:
+    with pytest.raises(UnauthenticatedError, match="a token is needed"):
+        tokens.presented(header)
 
 
 def test_a_token_ends_at_its_millisecond(world: ServiceWorld) -> None:

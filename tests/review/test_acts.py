@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from audit.entry import Draft
 from builders import MAIN, NEW, OLD, REPOSITORY, TOPIC, a_policy, oid
 from governance import record
 from governance.errors import ConflictError, DeniedError, RequestError
 from governance.policy import Profile
-from governance.record import Effects
+from governance.record import SERVICE, Effects, Kind
 from governance.review import acts, changes
 from governance.review.sign_offs import HOUR_MS
 from governance.state import read
+from keys import key_of
 from service_world import PEOPLE, ServiceWorld
 
 if TYPE_CHECKING:
@@ -42,8 +44,9 @@ def sign(
     return acts.sign_off(world.service, world.caller(by), said, repository)
 
 
-def withdraw(world: ServiceWorld, by: str = "dev-b", number: object = 1) -> dict[str, Any]:
-    said = world.said("sign_off.withdraw", by, {"change": number}, nonce=str(len(world.kinds())))
+def withdraw(world: ServiceWorld, by: str = "dev-b", number: object = 1, **changed: object) -> dict[str, Any]:
+    body = {"change": number, "repository": REPOSITORY} | changed
+    said = world.said("sign_off.withdraw", by, body, nonce=str(len(world.kinds())))
     return acts.withdraw(world.service, world.caller(by), said, REPOSITORY)
 
 
@@ -52,9 +55,58 @@ def test_a_sign_off_binds_what_was_shown_and_lives_three_days(world: ServiceWorl
 
     assert answer["expires_at"] == world.now + 72 * HOUR_MS
     with world.service.read() as tx:
-        (given,) = read.sign_offs(tx, REPOSITORY, 1)
+        (given,) = read.sign_offs(tx, REPOSITORY, 1, diff_digest="")
     assert (given.principal, given.approves, given.head, given.target) == ("dev-b", True, NEW, MAIN)
     assert given.policy_digest == a_policy().digest
+
+
+def test_an_entry_says_which_key_signed_it_off_and_withdrew_it(world: ServiceWorld) -> None:
+    sign(world)
+    withdraw(world)
+
+    keys = world.rows("select body ->> '$.actor.key' from ledger_entry where kind like 'sign_off.%' order by seq")
+    assert keys == [(key_of("dev-b").fingerprint,)] * 2
+
+
+def test_a_sign_off_by_a_key_that_was_revoked_since_says_so_and_a_new_key_s_does_not(world: ServiceWorld) -> None:
+    sign(world)
+    sign(world, "qa-a")
+    data = {"fingerprint": key_of("dev-b").fingerprint, "statement": {}}
+    world.append(Draft(Kind.KEY_REVOKED, SERVICE, "", "", data))
+
+    with world.service.read() as tx:
+        answers = read.sign_offs(tx, REPOSITORY, 1, diff_digest="")
+    assert {given.principal: given.key_revoked for given in answers} == {"dev-b": True, "qa-a": False}
+
+
+def moved_on(world: ServiceWorld) -> None:
+    """Land something else on the target."""
+    world.applied(world.decide(Effects(handle="6-6", reserve=((OLD, oid("x"), MAIN),))))
+
+
+def test_what_could_not_land_any_more_is_rejected_but_not_approved(world: ServiceWorld) -> None:
+    sign(world, "qa-a")
+    moved_on(world)
+
+    with pytest.raises(ConflictError) as refused:
+        sign(world)
+    assert refused.value.code == "sign_off.stale"
+    assert "rebases" in refused.value.mend
+    sign(world, body={"verdict": "reject", "binding": binding(world)})
+    assert [row[0] for row in world.rows("select verdict from sign_off order by seq")] == ["approve", "reject"]
+
+
+def test_what_was_pushed_again_after_the_target_moved_is_approved(world: ServiceWorld) -> None:
+    moved_on(world)
+    about = {"contributors": ["dev-a"], "target_tip": oid("x")}
+    opened = {
+        "change": 1, "patch_set": 2, "ref": TOPIC, "target": MAIN, "title": "", "head": oid("2"), "base": oid("x"),
+        "tree": oid("t2"), "diff_digest": "d" * 64, "about": about,
+    }  # fmt: skip
+    world.applied(world.decide(Effects(handle="7-7", reserve=((NEW, oid("2"), TOPIC),), opens=(opened,))))
+
+    sign(world)
+    assert world.rows("select patch_set from sign_off") == [(2,)]
 
 
 BINDINGS = [
@@ -123,10 +175,10 @@ def test_a_sign_off_is_withdrawn_by_who_gave_it_once_and_the_older_one_stays_dea
     with pytest.raises(ConflictError, match="no sign-off of change 1"):
         withdraw(world)
     with world.service.read() as tx:
-        assert [s.withdrawn for s in read.sign_offs(tx, REPOSITORY, 1)] == [True]
+        assert [s.withdrawn for s in read.sign_offs(tx, REPOSITORY, 1, diff_digest="")] == [True]
     sign(world)
     with world.service.read() as tx:
-        assert [s.withdrawn for s in read.sign_offs(tx, REPOSITORY, 1)] == [False]
+        assert [s.withdrawn for s in read.sign_offs(tx, REPOSITORY, 1, diff_digest="")] == [False]
 
 
 def test_what_a_landing_has_used_is_not_withdrawn(world: ServiceWorld) -> None:
@@ -142,6 +194,36 @@ def test_what_a_landing_has_used_is_not_withdrawn(world: ServiceWorld) -> None:
 def test_a_withdrawal_names_a_change_by_number(world: ServiceWorld, number: object) -> None:
     with pytest.raises(RequestError):
         withdraw(world, number=number)
+
+
+ELSEWHERE = [
+    ("another repository", {"repository": "orchard"}),
+    ("a list of repositories", {"repository": [REPOSITORY]}),
+    ("nothing", {"repository": None}),
+    ("a field more", {"note": "x"}),
+]
+
+
+@pytest.mark.parametrize("changed", [row[1] for row in ELSEWHERE], ids=[row[0] for row in ELSEWHERE])
+def test_a_withdrawal_is_for_the_repository_it_names_and_no_other(
+    world: ServiceWorld, changed: dict[str, object]
+) -> None:
+    sign(world)
+    with pytest.raises(RequestError) as refused:
+        withdraw(world, **changed)
+
+    assert refused.value.code == "sign_off.malformed"
+    assert withdraw(world)
+
+
+def test_a_withdrawal_that_names_no_repository_is_refused(world: ServiceWorld) -> None:
+    sign(world)
+    said = world.said("sign_off.withdraw", "dev-b", {"change": 1})
+    with pytest.raises(RequestError) as refused:
+        acts.withdraw(world.service, world.caller("dev-b"), said, REPOSITORY)
+
+    assert refused.value.code == "sign_off.malformed"
+    assert withdraw(world)
 
 
 def test_in_a_team_an_agent_of_the_author_s_operator_may_not_give_one(
@@ -212,46 +294,108 @@ def test_a_folder_that_others_can_write_is_no_repository_of_ours(tmp_path: Path)
     assert acts.git_user(folder) == folder.stat().st_uid
 
 
-FOUND = [(MAIN, oid("x")), (TOPIC, NEW)]
+STRAY = "refs/heads/stray"
+FOUND = {MAIN: (oid("x"), ""), TOPIC: (NEW, ""), STRAY: (oid("s"), "")}
+"""As git shows it: main moved and a branch appeared, behind our back; the pin that the change promised is gone."""
+PIN = "refs/changes/1/1"
+DIFFER = {MAIN: oid("x"), STRAY: oid("s"), PIN: ""}
 WRITTEN = "somebody restored a backup; main is as we want it"
 
 
-def thaw(world: ServiceWorld, by: str = "owner", *, frozen: bool = True, **changed: object) -> dict[str, Any]:
-    if frozen:
+def thaw(
+    world: ServiceWorld,
+    by: str = "owner",
+    *,
+    frozen: bool = True,
+    url: str = REPOSITORY,
+    found: dict[str, tuple[str, str]] = FOUND,
+    **changed: object,
+) -> dict[str, Any]:
+    """Thaw in the words that accept everything, but for what is changed."""
+    if frozen and not freeze_of(world):
         world.append(record.drifted([(MAIN, OLD, oid("x"))], repository=REPOSITORY))
-    body = {"remediation": WRITTEN, "refs": {MAIN: oid("x")}} | changed
+    body = {"repository": REPOSITORY, "freeze": freeze_of(world), "remediation": WRITTEN, "refs": DIFFER} | changed
     said = world.said("thaw", by, body, nonce=str(len(world.kinds())))
-    return acts.thaw(world.service, world.caller(by), said, REPOSITORY, actual=FOUND)
+    return acts.thaw(world.service, world.caller(by), said, url, actual=found)
 
 
-def test_an_owner_thaws_after_a_written_remediation_and_takes_the_refs_as_found(world: ServiceWorld) -> None:
+def freeze_of(world: ServiceWorld, repository: str = REPOSITORY) -> int | None:
+    with world.service.read() as tx:
+        return next((freeze.seq for freeze in read.freezes(tx, repository)), None)
+
+
+def test_an_owner_thaws_after_a_written_remediation_and_takes_every_ref_as_found(world: ServiceWorld) -> None:
     thaw(world)
 
+    assert freeze_of(world) is None
     with world.service.read() as tx:
-        assert read.freezes(tx, REPOSITORY) == ()
-        assert read.ref_value(tx, REPOSITORY, MAIN) == oid("x")
+        assert [read.ref_value(tx, REPOSITORY, ref) for ref in DIFFER] == list(DIFFER.values())
+        assert read.ref_value(tx, REPOSITORY, TOPIC) == NEW
+    assert world.rows("select body ->> '$.actor.key' from ledger_entry where kind='freeze.lifted'") == [
+        (key_of("owner").fingerprint,)
+    ]
 
 
 THAWS = [
     ("A-40 by an agent", {"by": "dev-b"}, "authority.owner_only"),
     ("A-40 by a person who is no owner", {"by": "mia"}, "authority.owner_only"),
     ("of what is not frozen", {"frozen": False}, "freeze.none"),
+    ("of another repository than the one asked", {"url": "orchard"}, "freeze.none"),
     ("without a word", {"remediation": ""}, "thaw.remediation"),
     ("with spaces for words", {"remediation": " " * 50}, "thaw.remediation"),
     ("with a number for words", {"remediation": 1234567890}, "thaw.remediation"),
-    ("of a ref that moved since", {"refs": {MAIN: oid("y")}}, "thaw.moved"),
-    ("of a ref that appeared since", {"refs": {TOPIC: ""}}, "thaw.moved"),
+    ("in words for another repository", {"repository": "orchard"}, "thaw.moved"),
+    ("in words for no repository", {"repository": None}, "thaw.moved"),
+    ("of a freeze that was lifted before", {"freeze": 1}, "thaw.moved"),
+    ("of no freeze in particular", {"freeze": None}, "thaw.moved"),
+    ("of a ref that moved since", {"refs": DIFFER | {MAIN: oid("y")}}, "thaw.moved"),
+    ("of all but one ref that differs", {"refs": {MAIN: oid("x"), PIN: ""}}, "thaw.moved"),
+    ("of all but one ref that is gone", {"refs": {MAIN: oid("x"), STRAY: oid("s")}}, "thaw.moved"),
+    ("of a ref that is as recorded", {"refs": DIFFER | {TOPIC: NEW}}, "thaw.moved"),
+    ("of a ref that there is not", {"refs": DIFFER | {"refs/heads/ghost": ""}}, "thaw.moved"),
+    ("of nothing, where something differs", {"refs": {}}, "thaw.moved"),
     ("of refs that are a list", {"refs": [MAIN]}, "thaw.moved"),
     ("of no refs at all said", {"refs": None}, "thaw.moved"),
-]
+    ("of an alias", {"found": FOUND | {MAIN: (OLD, TOPIC)}, "refs": DIFFER | {MAIN: f"-> {TOPIC}"}}, "thaw.symbolic"),
+    ("of a new alias",
+     {"found": FOUND | {"refs/heads/y": (OLD, MAIN)}, "refs": DIFFER | {"refs/heads/y": f"-> {MAIN}"}},
+     "thaw.symbolic"),
+    ("of an alias, in words for a plain ref", {"found": FOUND | {MAIN: (oid("x"), TOPIC)}}, "thaw.moved"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("changed", "code"), [row[1:] for row in THAWS], ids=[row[0] for row in THAWS])
 def test_a_thaw_that_differs_in_one_thing_is_refused_and_the_freeze_holds(
     world: ServiceWorld, changed: dict[str, Any], code: str
 ) -> None:
+    recorded = world.rows("select * from ref_value")
     with pytest.raises(RequestError) as refused:
         thaw(world, **changed)
+
     assert refused.value.code == code
-    with world.service.read() as tx:
-        assert len(read.freezes(tx, REPOSITORY)) == (0 if code == "freeze.none" else 1)
+    assert (freeze_of(world) is None) == ("frozen" in changed)
+    assert world.rows("select * from ref_value") == recorded
+    assert thaw(world)
+
+
+def test_a_freeze_over_everything_is_not_lifted_by_thawing_one_repository(world: ServiceWorld) -> None:
+    world.append(Draft(Kind.REFS_DRIFTED, SERVICE, "", "", {"refs": [], "reason": "all"}))
+    over_all = freeze_of(world)
+    with pytest.raises(RequestError) as refused:
+        thaw(world, freeze=over_all)
+
+    assert refused.value.code == "freeze.none"
+    world.append(record.drifted([(MAIN, OLD, oid("x"))], repository=REPOSITORY))
+    (own,) = world.rows("select seq from freeze where repository=?", REPOSITORY)[0]
+    with pytest.raises(RequestError, match="not the freeze"):
+        thaw(world, freeze=over_all)
+    assert thaw(world, freeze=own)
+    assert freeze_of(world) == over_all
+
+
+def test_what_moved_between_the_look_and_the_thaw_is_not_taken_over(world: ServiceWorld) -> None:
+    with pytest.raises(ConflictError) as refused:
+        thaw(world, found=FOUND | {"refs/heads/late": (oid("late"), "")})
+
+    assert refused.value.code == "thaw.moved"
+    assert freeze_of(world) is not None

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from audit.entry import Actor, Draft
 from builders import (
     MAIN,
     NEW,
@@ -24,7 +25,7 @@ from builders import (
 )
 from governance.decision import Decision, RefDecision
 from governance.errors import NotFoundError
-from governance.record import Effects
+from governance.record import TEXT_LIMIT, Effects, Kind
 from governance.review import changes
 from service_world import NO, YES, ServiceWorld
 
@@ -152,7 +153,7 @@ def test_what_cannot_be_read_or_is_too_long_still_fits_an_entry(world: ServiceWo
     about = found.opens[0]["about"]
     assert "a/auth/r?se" in about["paths"]
     assert "<?@example.org>" in about["contributors"]
-    assert max(map(len, [*about["paths"], *about["reasons"]])) <= changes.TEXT_LIMIT
+    assert max(map(len, [*about["paths"], *about["reasons"]])) <= TEXT_LIMIT
 
 
 def test_a_change_is_shown_with_exactly_what_a_sign_off_binds(world: ServiceWorld) -> None:
@@ -172,6 +173,38 @@ def test_a_change_is_shown_with_exactly_what_a_sign_off_binds(world: ServiceWorl
         "repository": REPOSITORY, "change": 1, "patch_set": 1, "policy_digest": a_policy().digest, "target": MAIN,
         "head": NEW, "base": OLD, "tree": oid("tree"), "diff_digest": "d" * 64,
     }  # fmt: skip
+
+
+def test_a_patch_set_keeps_the_tip_that_it_was_measured_from(world: ServiceWorld) -> None:
+    (opened,) = effects(world, a_topic(base=oid("tip"), bases=(OLD,))).opens
+
+    assert (opened["about"]["target_tip"], opened["base"]) == (oid("tip"), OLD)
+
+
+def test_a_topic_is_of_those_with_a_hand_in_its_open_change(world: ServiceWorld) -> None:
+    def of(ref: str = TOPIC, repository: str = REPOSITORY) -> tuple[str, ...]:
+        with world.service.read() as tx:
+            return changes.contributors_of(tx, repository, ref)
+
+    assert of() == ()
+    world.applied(world.open_change(contributors=("dev-a", "qa-a")))
+    assert of() == ("dev-a", "qa-a")
+    assert of(OTHER) == of(repository="orchard") == ()
+    world.applied(world.decide(effects(world, a_deletion(TOPIC))))
+    assert of() == ()
+
+
+def test_a_rejection_under_another_number_is_shown_with_a_change(world: ServiceWorld) -> None:
+    world.applied(world.open_change())
+    world.applied(world.open_change(ref=OTHER))
+    with world.service.read() as tx:
+        bound = changes.shown(tx, REPOSITORY, 1, policy=a_policy())["binding"]
+    data = {"verdict": "reject", "binding": bound, "expires_at": world.now, "statement": {}}
+    world.append(Draft(Kind.SIGN_OFF_GIVEN, Actor("dev-b", "agent", ""), REPOSITORY, "1", data))
+
+    with world.service.read() as tx:
+        shown = changes.shown(tx, REPOSITORY, 2, policy=a_policy())["sign_offs"]
+    assert [(given["principal"], given["verdict"]) for given in shown] == [("dev-b", "reject")]
 
 
 def test_a_new_change_beside_a_new_patch_set_has_the_next_number(world: ServiceWorld) -> None:

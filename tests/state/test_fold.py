@@ -17,11 +17,13 @@ from governance.state import read
 from governance.state.fold import FOLDS, fold
 from governance.state.schema import SCHEMA, TABLES
 from keys import key_of
-from service_world import FAR_OFF, SECRET, ServiceWorld
+from service_world import DIGEST, FAR_OFF, SECRET, ServiceWorld
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from audit.transaction import Transaction
 
 OWNER = Actor("owner", "human", "")
 STATED = {"digest": "5" * 64, "text": "", "signature": ""}
@@ -39,16 +41,36 @@ def act(world: ServiceWorld, kind: Kind, data: dict[str, Any], *, repo: str = ""
     return world.append(Draft(kind.value, actor, repo, "", data))[0].seq
 
 
-def signed_off(world: ServiceWorld, by: str, verdict: str = "approve", *, change: int = 1) -> int:
-    bound = {"change": change, "patch_set": 1, "repository": REPOSITORY, "target": MAIN, "head": NEW, "base": OLD}
-    bound |= {"tree": oid("tree"), "diff_digest": "d" * 64, "policy_digest": "p"}
+def signed_off(
+    world: ServiceWorld,
+    by: str,
+    verdict: str = "approve",
+    *,
+    change: int = 1,
+    digest: str = DIGEST,
+    repository: str = REPOSITORY,
+) -> int:
+    bound = {"change": change, "patch_set": 1, "repository": repository, "target": MAIN, "head": NEW, "base": OLD}
+    bound |= {"tree": oid("tree"), "diff_digest": digest, "policy_digest": "p"}
     data = {"verdict": verdict, "binding": bound, "expires_at": FAR_OFF, "statement": {}}
-    return act(world, Kind.SIGN_OFF_GIVEN, data, repo=REPOSITORY, actor=Actor(by, "agent", ""))
+    return act(world, Kind.SIGN_OFF_GIVEN, data, repo=repository, actor=Actor(by, "agent", ""))
+
+
+def withdrawn(world: ServiceWorld, by: str, *, change: int = 1) -> int:
+    data = {"change": change, "statement": {}}
+    return act(world, Kind.SIGN_OFF_WITHDRAWN, data, repo=REPOSITORY, actor=Actor(by, "agent", ""))
+
+
+def answers(world: ServiceWorld, change: int, digest: str = DIGEST) -> list[tuple[int, bool, bool]]:
+    """Return (entry, approves, withdrawn) of what counts as said about a change that makes this difference."""
+    with world.service.read() as tx:
+        return [(s.seq, s.approves, s.withdrawn) for s in read.sign_offs(tx, REPOSITORY, change, diff_digest=digest)]
 
 
 def standing_of(world: ServiceWorld, *, change: int = 1) -> dict[str, tuple[int, bool, bool]]:
     with world.service.read() as tx:
-        return {s.principal: (s.seq, s.withdrawn, s.spent) for s in read.sign_offs(tx, REPOSITORY, change)}
+        answers = read.sign_offs(tx, REPOSITORY, change, diff_digest="")
+    return {s.principal: (s.seq, s.withdrawn, s.spent) for s in answers}
 
 
 def state_of(world: ServiceWorld, change: int = 1) -> tuple[str, int]:
@@ -169,6 +191,74 @@ def test_only_the_last_word_of_each_counts_and_withdrawing_it_revives_none(world
     assert standing_of(world) == {"dev-b": (last, True, False), "qa-a": (kept, False, False)}
 
 
+HARMLESS = "e" * 64
+
+
+def test_a_rejection_is_not_shed_by_another_number_for_the_same_difference(world: ServiceWorld) -> None:
+    no, yes = signed_off(world, "dev-b", "reject"), signed_off(world, "qa-a")
+
+    assert answers(world, 1) == [(no, False, False), (yes, True, False)]
+    assert answers(world, 2) == [(no, False, False)]
+    assert answers(world, 2, HARMLESS) == []
+    assert answers(world, 1, HARMLESS) == answers(world, 1)
+
+
+def test_a_rejection_in_another_repository_is_about_something_else(world: ServiceWorld) -> None:
+    signed_off(world, "dev-b", "reject", repository="orchard")
+
+    assert answers(world, 1) == answers(world, 2) == []
+
+
+def test_a_rejection_is_not_shed_by_something_harmless_that_is_approved_in_between(world: ServiceWorld) -> None:
+    no = signed_off(world, "dev-b", "reject")
+    yes = signed_off(world, "dev-b", digest=HARMLESS)
+
+    assert answers(world, 1) == [(no, False, False), (yes, True, False)]
+    assert answers(world, 1, HARMLESS) == [(yes, True, False)]
+
+
+def test_an_approval_that_something_else_came_after_does_not_come_back(world: ServiceWorld) -> None:
+    signed_off(world, "dev-b")
+    last = signed_off(world, "dev-b", digest=HARMLESS)
+
+    assert answers(world, 1) == [(last, True, False)]
+
+
+@pytest.mark.parametrize("change", [1, 2])
+def test_who_thinks_better_of_a_rejection_says_so_under_either_number(world: ServiceWorld, change: int) -> None:
+    signed_off(world, "dev-b", "reject")
+    yes = signed_off(world, "dev-b", change=change)
+    assert answers(world, change) == [(yes, True, False)]
+
+    withdrawn(world, "dev-b", change=change)
+    assert answers(world, change) == [(yes, True, True)]
+
+
+def test_a_withdrawn_rejection_is_withdrawn_under_every_number(world: ServiceWorld) -> None:
+    no = signed_off(world, "dev-b", "reject")
+    withdrawn(world, "dev-b")
+
+    assert answers(world, 2) == [(no, False, True)]
+
+
+def test_what_is_said_about_a_difference_is_found_by_index(world: ServiceWorld) -> None:
+    """This is read under the lock, for every push to a protected ref."""
+    asked: list[str] = []
+    with world.service.read() as tx:
+        tx.set_trace_callback(asked.append)
+        read.sign_offs(tx, REPOSITORY, 1, diff_digest=DIGEST)
+        tx.set_trace_callback(None)
+        plan = [row[3] for row in tx.execute(f"explain query plan {asked[0]}")]
+
+    searches = [step for step in plan if step.startswith("SEARCH")]
+    assert not [step for step in plan if step.startswith("SCAN sign_off")], plan
+    assert [step.partition("(")[2] for step in searches if "sign_off_" in step] == [
+        "repository=? AND number=?)",
+        "repository=? AND diff_digest=?)",
+    ], plan
+    assert any(step.startswith("SEARCH s USING INTEGER PRIMARY KEY") for step in searches), plan
+
+
 def test_a_withdrawal_touches_neither_another_change_nor_another_repository(world: ServiceWorld) -> None:
     world.applied(world.open_change())
     world.applied(world.open_change(ref="refs/heads/topic/other"))
@@ -283,6 +373,55 @@ def test_what_readers_keep_is_read_again_after_it_changed(world: ServiceWorld) -
         assert cached.roster(tx).principals["dev-a"].retired
         assert not before.principals["dev-a"].retired
         assert cached.registry(tx)[0] > seq
+
+
+class UndoError(Exception):
+    pass
+
+
+def test_what_the_writer_kept_of_an_entry_that_was_rolled_back_is_read_again(world: ServiceWorld) -> None:
+    cached = read.Cached()
+
+    def retiring(name: str) -> Draft:
+        data = {"principal": name, "statement": {}}
+        return Draft(Kind.PRINCIPAL_RETIRED, OWNER, "", name, data)
+
+    def undone(tx: Transaction) -> None:
+        assert tx.append(retiring("dev-a")).seq == seq
+        assert cached.roster(tx).principals["dev-a"].retired
+        assert cached.registry(tx)[1][key_of("dev-a").signing].revoked_at is not None
+        raise UndoError
+
+    seq = len(world.kinds())
+    with pytest.raises(UndoError):
+        world.ledger.run(undone)
+    (entry,) = world.append(retiring("qa-a"))
+    assert entry.seq == seq
+
+    with world.service.read() as tx:
+        people, (at, registry) = cached.roster(tx).principals, cached.registry(tx)
+    assert (people["dev-a"].retired, people["qa-a"].retired) == (False, True)
+    assert (registry[key_of("dev-a").signing].revoked_at, at) == (None, seq)
+    assert registry[key_of("qa-a").signing].revoked_at is not None
+
+
+def test_of_two_open_changes_of_one_head_the_oldest_is_meant(world: ServiceWorld) -> None:
+    for ref in (TOPIC, "refs/heads/topic/other"):
+        world.applied(world.open_change(ref=ref))
+
+    def found() -> int:
+        with world.service.read() as tx:
+            change = read.change_at(tx, REPOSITORY, NEW, target=MAIN)
+        return change.number if change else 0
+
+    assert found() == 1
+    signed_off(world, "dev-b", "reject", change=1)
+    world.applied(world.decide(Effects(handle="3-3", reserve=((NEW, ZERO, TOPIC),), abandoned=((TOPIC, 1),))))
+    assert found() == 2
+    with world.service.read() as tx:
+        change = read.change_at(tx, REPOSITORY, NEW, target=MAIN)
+    assert change is not None
+    assert [(given.principal, given.approves) for given in change.sign_offs] == [("dev-b", False)]
 
 
 def test_a_change_of_one_head_is_found_only_while_it_is_open_and_current(world: ServiceWorld) -> None:

@@ -42,7 +42,7 @@ EDITS = {
     "a key revoked": ("update signing_key set revoked_seq=1 where principal='qa-a'", "signing_key, row"),
     "a freeze that was never declared": ("insert into freeze values(1,'garden','x','y',null)", "freeze, row 0"),
     "a sign-off out of nothing": (
-        "insert into sign_off values(1,'garden',1,1,'mia','approve','{}',1,null,null)", "sign_off, row 0"),
+        "insert into sign_off values(1,'garden',1,1,'mia','approve','{}','d','F',1,null,null)", "sign_off, row 0"),
     "a change called landed": ("update change set state='landed'", "change, row 0"),
     "a patch set for another head": (f"update patch_set set head='{oid('x')}'", "patch_set, row 0"),
     "a reservation come back": ("update reservation set state='reserved'", "reservation, row 0"),

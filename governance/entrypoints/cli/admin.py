@@ -45,16 +45,23 @@ def _load(file: Path | None) -> Policy:
 
 
 def init(
-    origin: Annotated[str, typer.Option(help="The log's name, unique to this service, such as example.org/twinseal.")],
+    origin: Annotated[str, typer.Option(help="The log's name, unique to this service: example.org/twinseal.")] = "",
     policy: Annotated[Path | None, typer.Option(help="The policy to begin with; the shipped one if not named.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Another secret, where no owner enrolled in time.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Begin: make the ledger, its keys, the recovery key and the first owner's enrolment secret."""
     from governance.adapters import settings
     from governance.entrypoints import terminal
-    from governance.entrypoints.beginning import begin
+    from governance.entrypoints.beginning import begin, invite_again
 
     found = settings.load()
+    if again:
+        file = invite_again(found)
+        terminal.emit({"secret_file": str(file)}) if as_json else terminal.done(f"a new secret is in {file}")
+        return
+    if not origin:
+        raise typer.BadParameter("name the log: --origin example.org/twinseal")
     begun = begin(found, _load(policy), origin=origin)
     if as_json:
         terminal.emit(

@@ -193,7 +193,7 @@ def enroll(
     name, fingerprint = here.need("name"), here.need("pending")
     client = Client(acting.url(here))
     certificate = _certificate(here, fingerprint)
-    given = client.post("/challenges", {"certificate": certificate})
+    given = client.post("/challenges", {"certificate": certificate, "secret": secret.strip()})
     text = possession_challenge(given["log"], principal=name, fingerprint=given["fingerprint"], nonce=given["nonce"])
     proof = acting.sign(here, text, fingerprint)
     body = {
@@ -225,7 +225,6 @@ def _certificate(here: Any, fingerprint: str) -> str:  # noqa: ANN401 - a Seat, 
 
 def rotate(as_json: AsJson = False) -> None:
     """Replace this seat's key by a new one; the old one signs for it, and is revoked."""
-    from governance.adapters.client import Client
     from governance.adapters.gnupg import KeyHome
     from governance.entrypoints import acting, terminal
     from governance.signatures import possession_challenge
@@ -235,7 +234,7 @@ def rotate(as_json: AsJson = False) -> None:
     with KeyHome(here.keys) as home:
         new = home.generate(name, here.need("email"))
     certificate = _certificate(here, new)
-    given = Client(acting.url(here)).post("/challenges", {"certificate": certificate})
+    given = acting.client().post("/challenges", {"certificate": certificate})
     text = possession_challenge(given["log"], principal=name, fingerprint=new, nonce=given["nonce"])
     extra = {"certificate": certificate, "nonce": given["nonce"], "proof": acting.sign(here, text, new)}
     answer = acting.act("key.rotate", "/keys/rotation", {"fingerprint": new, "replaces": old}, **extra)

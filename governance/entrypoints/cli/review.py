@@ -191,7 +191,7 @@ def sign_off(
     name = acting.chosen(repo)
     path = f"/repositories/{name}/sign-offs"
     if withdraw:
-        answer = acting.act("sign_off.withdraw", path, {"change": change}, repository=name)
+        answer = acting.act("sign_off.withdraw", path, {"change": change, "repository": name}, repository=name)
     else:
         shown = acting.client(name).get(f"/repositories/{name}/changes/{change}")
         verdict = "approve" if approve else "reject"
@@ -215,12 +215,14 @@ def thaw(
     """Lift a freeze, taking the refs that drifted as they are now. Owner only."""
     from governance.entrypoints import acting, terminal
 
-    rows = acting.client().get(f"/repositories/{repo}/drift")["items"]
+    shown = acting.client().get(f"/repositories/{repo}/drift")
+    rows = shown["items"]
     if not as_json:
         cells = [(r["ref"], r["recorded"][:12] or "none", r["found"][:12] or "none") for r in rows]
         terminal.table(("ref", "recorded", "found"), cells, empty="every ref is as recorded")
     if rows and not yes:
         typer.confirm("Record these as they are now?", abort=True)
     refs = {row["ref"]: row["found"] for row in rows}
-    answer = acting.act("thaw", f"/repositories/{repo}/thaw", {"remediation": remediation, "refs": refs})
+    said = {"repository": repo, "freeze": shown["freeze"], "remediation": remediation, "refs": refs}
+    answer = acting.act("thaw", f"/repositories/{repo}/thaw", said)
     terminal.emit(answer) if as_json else terminal.done(f"{repo} is thawed (entry {answer['entry']})")
