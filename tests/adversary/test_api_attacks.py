@@ -360,7 +360,7 @@ class TestNames:
         for command in (("ledger", "tail"), ("principal", "list"), ("ledger", "show", str(len(ground.entries()) - 1))):
             assert not hostile & set(ground.twinseal(*command).stdout)
 
-    @pytest.mark.parametrize("path", ["/etc", "/root/.ssh", "/nonexistent"])
+    @pytest.mark.parametrize("path", ["/etc", "/var/lib", "/nonexistent"])
     def test_an_agent_learns_nothing_of_the_machines_folders(self, ground: Ground, path: str) -> None:
         body = {"name": "probe", "path": path}
         assert ground["dev-a"].say("repository.add", "/repositories", body).code == "authority.owner_only"
