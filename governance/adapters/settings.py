@@ -31,6 +31,8 @@ class Settings:
     """What people and agents reach it under; `http://<listen>` where not set."""
     socket: Path
     """Where the hook asks."""
+    verifier: str = "sequoia"
+    """What checks OpenPGP signatures: `sequoia` in this process, or `gnupg`, two processes for each signature."""
 
     @property
     def public_url(self) -> str:
@@ -75,7 +77,14 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         listen=values.get("listen", "127.0.0.1:8321"),
         url=values.get("url", ""),
         socket=Path(values.get("socket", data / "hook.sock")),
+        verifier=_one_of("verifier", values.get("verifier", "sequoia"), ("sequoia", "gnupg")),
     )
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise SettingsError(f"{PREFIX}{name.upper()}: expected {' or '.join(known)}, got {value!r}")
+    return value
 
 
 def _file(path: Path) -> dict[str, str]:

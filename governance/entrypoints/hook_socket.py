@@ -10,7 +10,6 @@ import asyncio
 import os
 import socket
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +34,6 @@ LARGE = 64 * 1024
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """The process at the other end, as the kernel names it."""
-
-    pid: int
-    uid: int
-
-
 class HookSocket:
     """Serves hooks. Reads the state through one connection of its own; decides only through the writer."""
 
@@ -62,7 +53,7 @@ class HookSocket:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            answer = await self._push(reader, writer, _peer(writer))
+            answer = await self._push(reader, writer, _peer_uid(writer))
             await _send(writer, _answer(answer))
         except (OSError, asyncio.IncompleteReadError, TimeoutError):
             log.info("hook.gone")
@@ -71,18 +62,18 @@ class HookSocket:
         finally:
             writer.close()
 
-    async def _push(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Peer) -> Answer:
+    async def _push(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, uid: int) -> Answer:
         try:
             hello = gathered.hello(await _payload(reader, await _length(reader, HELLO_LIMIT)))
         except FactsError as exc:
-            log.warning("hook.malformed", code=exc.code, uid=peer.uid)
+            log.warning("hook.malformed", code=exc.code, uid=uid)
             return Answer(UNDECIDED, f"twinseal: {exc} ({exc.code})\n")
         who: Identity | None = None
         name = ""
         try:
             repository = _repository(self._look, hello.repository)
             name = repository["name"]
-            who = self._identify(hello, repository, peer)
+            who = self._identify(hello, repository, uid)
             self._reconciler.drain(name, Path(repository["path"]))
             plan = self._receiver.begin(self._look, hello, name, who)
             await _send(writer, f"say\n{explain.heading(plan.context)}\n")
@@ -93,7 +84,7 @@ class HookSocket:
             async with self._large:
                 return await self._judge(plan, await _payload(reader, size), writer)
         except GovernanceError as exc:
-            log.info("push.refused", code=exc.code, repository=name, uid=peer.uid)
+            log.info("push.refused", code=exc.code, repository=name, uid=uid)
             return self._receiver.refuse(hello, who, name, exc)
 
     async def _judge(self, plan: Plan, payload: bytes, writer: asyncio.StreamWriter) -> Answer:
@@ -117,10 +108,10 @@ class HookSocket:
                 return Answer(UNDECIDED, said)
         return Answer(UNDECIDED, "twinseal: keys keep changing; push again in a moment\n")
 
-    def _identify(self, hello: gathered.Hello, repository: dict[str, Any], peer: Peer) -> Identity:
+    def _identify(self, hello: gathered.Hello, repository: dict[str, Any], uid: int) -> Identity:
         """Return who pushes. Facts are taken only from the registered git user or from ourselves."""
-        if peer.uid not in {repository["git_uid"], os.getuid()}:
-            said = f"uid {peer.uid} is not the git user of {repository['name']} (uid {repository['git_uid']})"
+        if uid not in {repository["git_uid"], os.getuid()}:
+            said = f"uid {uid} is not the git user of {repository['name']} (uid {repository['git_uid']})"
             raise DeniedError(said, code="identity.not_git_user")
         if hello.session:
             caller = self._sessions.get(hello.session)
@@ -128,10 +119,10 @@ class HookSocket:
                 raise DeniedError("this push belongs to no session of this repository", code="identity.session")
             return Identity(caller.principal, caller.kind, "http", not repository["advisory"], caller.token)
         sql = "select name, kind from principal where uid=? and retired_seq is null"
-        row = self._look.execute(sql, (peer.uid,)).fetchone()
+        row = self._look.execute(sql, (uid,)).fetchone()
         if row is None:
             raise DeniedError(
-                f"nobody is enrolled with uid {peer.uid}, and the file transport says nothing else",
+                f"nobody is enrolled with uid {uid}, and the file transport says nothing else",
                 code="identity.none",
                 mend="Push through the front: git remote set-url origin http://NAME:TOKEN@HOST/git/REPOSITORY.git",
             )
@@ -156,10 +147,11 @@ def _repository(tx: Tx, identifier: str) -> dict[str, Any]:
     return dict(zip(("name", "path", "git_uid", "advisory"), row, strict=True))
 
 
-def _peer(writer: asyncio.StreamWriter) -> Peer:
+def _peer_uid(writer: asyncio.StreamWriter) -> int:
+    """Return whose process is at the other end, as the kernel says (unix(7), SO_PEERCRED)."""
     raw = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    pid, uid, _ = struct.unpack("3i", raw)
-    return Peer(pid, uid)
+    _, uid, _ = struct.unpack("3i", raw)
+    return int(uid)
 
 
 async def _length(reader: asyncio.StreamReader, limit: int) -> int:

@@ -21,7 +21,7 @@ from audit.highwater import HighWater
 from audit.ledger import Ledger
 from governance import version
 from governance.adapters import clock, git, processes
-from governance.adapters.gnupg import inspect
+from governance.adapters.gnupg import GnuPGVerifier, inspect
 from governance.adapters.sequoia import SequoiaVerifier
 from governance.adapters.settings import Settings
 from governance.entrypoints import api, problems, web
@@ -63,7 +63,7 @@ def opened(settings: Settings) -> Iterator[House]:
     origin = origin_of(settings)
     mark = HighWater(settings.state / "high-water", log=origin)
     ledger = Ledger(settings.database, log=origin, clock=clock.now, projector=fold, schema=SCHEMA, highwater=mark)
-    verifier = SequoiaVerifier()
+    verifier = SequoiaVerifier() if settings.verifier == "sequoia" else GnuPGVerifier()
     look = stores.open_reader(settings.database)
     try:
         service = Service(

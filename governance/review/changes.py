@@ -20,7 +20,6 @@ from governance.standing import Standing
 from governance.state import read
 from governance.state.fold import Tx
 
-TITLE_LIMIT = 100
 """Characters of a title that an entry keeps; the facts beside it hold it whole."""
 
 
@@ -87,7 +86,7 @@ def _opens(tx: Tx, ref: RefDecision, standing: dict[str, Any] | None, number: in
         "patch_set": patch_set,
         "ref": update.ref,
         "target": policy.refs.target,
-        "title": next((c.title for c in update.commits if c.oid == update.new), "")[:TITLE_LIMIT],
+        "title": next((c.title for c in update.commits if c.oid == update.new), ""),
         "head": update.new,
         "base": update.merge_base,
         "tree": update.tree,

@@ -129,6 +129,7 @@ class TestSettings:
             ({"TWINSEAL_LISTEN": "nowhere"}, "expected host:port"),
             ({"TWINSEAL_SETTINGS": "nowhere.yaml"}, "cannot be read as settings"),
             ({"TWINSEAL_URL": "ftp://x"}, "not the address of a service"),
+            ({"TWINSEAL_VERIFIER": "none"}, "expected sequoia or gnupg, got 'none'"),
         ],
     )
     def test_an_unknown_or_impossible_setting_is_refused(
