@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pysequoia
-from keys import commit_bytes, with_signature
 from pysequoia.packet import PacketPile
 
 from governance.adapters.clock import now
 from governance.signatures import EnrolledKey, SubKey
+from keys import commit_bytes, with_signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,8 @@ class Scene:
 
     raw: bytes
     enrolled: tuple[EnrolledKey, ...]
+    ring: tuple[bytes, ...] = ()
+    """Certificates that git has in its ring, and nobody enrolled."""
 
 
 @dataclass
@@ -200,7 +202,7 @@ def unknown(forge: Forge) -> Scene:
 
 def namesake(forge: Forge) -> Scene:
     real, forged, raw = forge.key(email="a@b.example"), forge.key(email="a@b.example"), commit_bytes(TREE)
-    return Scene(with_signature(raw, forge.sign(raw, forged)), (forge.enrol(real),))
+    return Scene(with_signature(raw, forge.sign(raw, forged)), (forge.enrol(real),), (forge.certificate(forged),))
 
 
 def added_later(forge: Forge) -> Scene:
@@ -247,10 +249,16 @@ def user_id_revoked(forge: Forge) -> Scene:
     return Scene(signed, (forge.enrol(key),))
 
 
-def inline(forge: Forge) -> Scene:
-    key, raw = forge.key(), commit_bytes(TREE)
-    message = forge.gpg("--armor", "--local-user", key.fingerprint, "--sign", at=BEFORE, stdin=raw)
-    return Scene(with_signature(raw, message), (forge.enrol(key),))
+def inline(*, other: bool) -> Callable[[Forge], Scene]:
+    """Return a case with a whole signed message for a signature: of this commit, or of another text."""
+
+    def build(forge: Forge) -> Scene:
+        key, raw = forge.key(), commit_bytes(TREE)
+        text = b"quite another\n" if other else raw
+        message = forge.gpg("--armor", "--local-user", key.fingerprint, "--sign", at=BEFORE, stdin=text)
+        return Scene(with_signature(raw, message), (forge.enrol(key),))
+
+    return build
 
 
 def unhashed_note(packet: bytes) -> bytes:
@@ -448,7 +456,8 @@ CASES = (
         lambda f: plain(f, at=CREATED - DAY, options=("--ignore-time-conflict",)),
     ),
     Case("41 key without the sign flag", "signature.bad", "E", "", without_sign_flag),
-    Case("42 an inline message", "signature.armor", "N", "", inline),
+    Case("42 an inline message", "signature.armor", "N", "", inline(other=False)),
+    Case("43 an inline message of another text", "signature.armor", "N", "", inline(other=True)),
     Case(
         "44 empty",
         "signature.missing",

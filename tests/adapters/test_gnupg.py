@@ -15,7 +15,8 @@ from governance.adapters.gnupg import GnuPGVerifier, KeyHome, inspect
 from governance.adapters.openpgp import frame
 from governance.adapters.sequoia import SequoiaVerifier
 from governance.errors import EnrolmentError, SignatureToolError
-from governance.signatures import SignatureRefused, SignatureVerifier, SubKey, Verified, register
+from governance.refusals import SignatureRefused
+from governance.signatures import SignatureVerifier, SubKey, Verified, register
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,7 +13,8 @@ from signature_cases import armored, dearmored
 
 from governance.adapters.openpgp import MAX_CERTIFICATE, Signature, certificate, frame
 from governance.errors import EnrolmentError
-from governance.signatures import MAX_SIGNATURE, SignatureRefused
+from governance.refusals import SignatureRefused
+from governance.signatures import MAX_SIGNATURE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,26 +9,19 @@ from typing import TYPE_CHECKING
 import pysequoia
 import pytest
 from keys import commit_bytes, key_of, make_key, registry_of, sign_commit, with_signature, write_object
-from signature_cases import AFTER, AT, BEFORE, CREATED, ENDED, TREE, Forge, Made
+from signature_cases import AFTER, AT, BEFORE, CREATED, DAY, ENDED, TREE, Forge, Made
 
 from governance.adapters.gnupg import GnuPGVerifier, KeyHome, inspect
 from governance.adapters.sequoia import SequoiaVerifier
 from governance.objects import Ident, parse_commit
-from governance.signatures import (
-    EnrolledKey,
-    Registry,
-    SignatureRefused,
-    SignatureVerifier,
-    SubKey,
-    possession_challenge,
-    register,
-)
+from governance.refusals import SignatureRefused
+from governance.signatures import EnrolledKey, Registry, SignatureVerifier, SubKey, possession_challenge, register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LATER = AT + 60
+LATER = AT + DAY
 RAW = commit_bytes(TREE)
 
 
