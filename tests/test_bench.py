@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 NAMES = {"id", "ours", "other", "other_name", "unit", "ratio", "reach", "met", "n", "note"}
 IDS = {
     "push.http.1", "push.added_ms", "facts.8", "facts.8.push_s", "hook.start", "cli.help", "decide.4", "decide.flat",
+    "verify.ssh", "verify.ssh.log",
 }  # fmt: skip
 
 

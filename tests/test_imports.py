@@ -10,7 +10,8 @@ import pytest
 TOP = Path(__file__).parent.parent
 CORE = {
     "errors", "verdict", "facts", "standing", "decision", "approvers", "controls", "explain", "gathered", "completing",
-    "patterns", "policy", "policy_reading", "policy_text", "record", "strict_yaml", "objects", "signatures", "ports",
+    "patterns", "policy", "policy_reading", "policy_text", "record", "refusals", "strict_yaml", "objects", "signatures",
+    "ports",
 }  # fmt: skip
 ROOMS = {"people", "review", "state", "coordinate", "detect", "tell", "play"}
 IMPURE = {

@@ -21,9 +21,8 @@ from audit.highwater import HighWater
 from audit.ledger import Ledger
 from governance import version
 from governance.adapters import clock, git, processes
-from governance.adapters.gnupg import inspect
-from governance.adapters.sequoia import SequoiaVerifier
 from governance.adapters.settings import Settings
+from governance.adapters.verifying import EitherVerifier, inspect
 from governance.entrypoints import api, problems, web
 from governance.entrypoints.beginning import origin_of
 from governance.entrypoints.front import PREFIX, Front
@@ -63,7 +62,7 @@ def opened(settings: Settings) -> Iterator[House]:
     origin = origin_of(settings)
     mark = HighWater(settings.state / "high-water", log=origin)
     ledger = Ledger(settings.database, log=origin, clock=clock.now, projector=fold, schema=SCHEMA, highwater=mark)
-    verifier = SequoiaVerifier()
+    verifier = EitherVerifier()
     look = stores.open_reader(settings.database)
     try:
         service = Service(

@@ -151,6 +151,10 @@ def _push_decided(tx: Tx, entry: Entry, data: Data) -> None:
     for position, (old, new, ref) in enumerate(data["reserve"]):
         row = (entry.seq, position, entry.repo, data["handle"], old, new, ref)
         tx.execute("insert into reservation values(?,?,?,?,?,?,?,'reserved',null)", row)
+    # Entries from before keys were counted have no signers; nothing is known of those without their facts.
+    for (_, _, ref), signers in zip(data["refs"], data.get("signers", ()), strict=False):
+        for fingerprint, commits in signers:
+            tx.execute("insert into push_signer values(?,?,?,?)", (entry.seq, ref, fingerprint, commits))
     for seq in data["spend"]:
         tx.execute("update sign_off set spent_seq=? where seq=?", (entry.seq, seq))
     for opened in data["opens"]:

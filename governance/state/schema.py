@@ -15,6 +15,7 @@ TABLES = (
     "repository",
     "ref_value",
     "reservation",
+    "push_signer",
     "change",
     "patch_set",
     "sign_off",
@@ -52,6 +53,10 @@ create table if not exists reservation(
   old text not null, new text not null, ref text not null, state text not null, closed_seq integer,
   primary key(seq, position)) strict, without rowid;
 create index if not exists reservation_open on reservation(repository, ref) where state = 'reserved';
+create table if not exists push_signer(
+  seq integer not null, ref text not null, fingerprint text not null, commits integer not null,
+  primary key(seq, ref, fingerprint)) strict, without rowid;
+create index if not exists push_signer_key on push_signer(fingerprint, seq);
 create table if not exists change(
   repository text not null, number integer not null, ref text not null, target text not null, title text not null,
   author text not null, state text not null, patch_set integer not null, opened_seq integer not null,

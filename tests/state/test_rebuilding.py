@@ -46,6 +46,7 @@ EDITS = {
     "a change called landed": ("update change set state='landed'", "change, row 0"),
     "a patch set for another head": (f"update patch_set set head='{oid('x')}'", "patch_set, row 0"),
     "a reservation come back": ("update reservation set state='reserved'", "reservation, row 0"),
+    "a key cleared of what it landed": ("delete from push_signer", "push_signer, row 0"),
     "an enrolment secret of mine": ("insert into enrolment values('d','owner',9999999999999,null)", "enrolment, row"),
     "a token of mine": ("insert into token values('i','d','owner','',1,9999999999999,null)", "token, row 0"),
     "a lenient policy": ("update policy set digest='x'", "policy, row 0"),
