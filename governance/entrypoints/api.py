@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from audit import reads
 from governance import version
-from governance.adapters import clock, git
+from governance.adapters import clock, freeze_marks, git
 from governance.entrypoints.models import (
     Challenge,
     ChallengeRequest,
@@ -266,13 +266,13 @@ def drift(repository: str, caller: Asking, service: The) -> Listing:
 
 
 @router.post("/repositories/{repository}/thaw")
-def thaw(repository: str, signed: SignedStatement, caller: Asking, service: The) -> Done:
+def thaw(repository: str, signed: SignedStatement, request: Request, caller: Asking, service: The) -> Done:
     """Lift a freeze, after a written remediation."""
     with service.read() as tx:
         path = Path(read.repository(tx, repository)["path"])
     actual = [(ref, value) for ref, (value, _) in git.refs(path).items()]
     done = review.thaw(service, caller, _said(signed), repository, actual=actual)
-    (path / "twinseal" / "frozen").unlink(missing_ok=True)
+    freeze_marks.lift(path, socket=request.app.state.socket)
     return _done(done)
 
 

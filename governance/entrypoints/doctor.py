@@ -10,14 +10,16 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from audit import reads, stores
 from audit.errors import AuditError
 from audit.stores import Connection
 from audit.verify import read_mark
-from governance.adapters import git, hook_files
+from governance.adapters import git, hook_files, processes
 from governance.adapters.settings import Settings
 from governance.errors import GovernanceError
+from governance.hosts import HOSTS, Host, Level
 from governance.state import read, status
 
 GIT_LEAST = (2, 38)
@@ -47,7 +49,7 @@ def examine(settings: Settings) -> list[Finding]:
     try:
         found += _ledger(settings, connection)
         for repository in read.repositories(connection):
-            found += _repository(connection, repository)
+            found += _repository(connection, repository, settings)
     finally:
         connection.close()
     return found
@@ -117,10 +119,12 @@ def _ledger(settings: Settings, connection: Connection) -> Iterator[Finding]:
     yield Finding("warn", "second factor", "not in this version: an owner acts by key and token alone")
 
 
-def _repository(connection: Connection, repository: dict[str, object]) -> Iterator[Finding]:
-    name, path = str(repository["name"]), Path(str(repository["path"]))
+def _repository(connection: Connection, repository: dict[str, Any], settings: Settings) -> Iterator[Finding]:
+    name, path, host = repository["name"], Path(repository["path"]), HOSTS[repository["host"]]
     try:
-        faults = hook_files.faults(path, identifier=str(repository["id"]))
+        faults = hook_files.faults(
+            path, identifier=repository["id"], socket=settings.socket, dispatched=host.dispatched
+        )
         recorded = status.refs(connection, name)
         actual = {ref: oid for ref, (oid, _) in git.refs(path).items()}
     except (GovernanceError, OSError) as exc:
@@ -130,13 +134,42 @@ def _repository(connection: Connection, repository: dict[str, object]) -> Iterat
         yield Finding("bad", name, fault, f"twinseal hooks install {name}")
     if not faults:
         yield Finding("good", name, "hooks and configuration are in force")
+    yield from _host(name, path, repository, host)
     if repository["advisory"]:
         yield Finding("warn", name, "advisory: a principal's own uid can write its files; recorded, not enforced")
     elif repository["git_uid"] == os.getuid():
         yield Finding("warn", name, "not separated: the service's own user owns its files")
+    yield from _pins(connection, name, path)
     drifted = sorted(ref for ref in recorded.keys() | actual.keys() if recorded.get(ref) != actual.get(ref))
     if drifted:
         said = f"{len(drifted)} refs are not as recorded: {', '.join(drifted[:3])}"
         yield Finding("warn", name, said, f"twinseal thaw {name} --remediation ...  (pushes under way show here too)")
     for freeze in read.freezes(connection, name):
         yield Finding("warn", name, f"frozen since entry {freeze.seq}: {freeze.reason}", f"twinseal thaw {name}")
+
+
+def _host(name: str, path: Path, repository: dict[str, Any], host: Host) -> Iterator[Finding]:
+    """Say how pushers are named, and whether the git user can come to us at all."""
+    if host.level is Level.ENFORCED:
+        yield Finding("good", name, f"host {host.name}: pushers are named by {host.user or 'their session'}")
+    else:
+        yield Finding("warn", name, f"host {host.name}: decided and recorded, not enforced")
+    if repository["git_uid"] == os.getuid():
+        return
+    spool = path / "twinseal" / "applied"
+    if not os.access(spool, os.R_OK):
+        said = f"{spool} cannot be read by the service (uid {os.getuid()}): what moved is seen late or not at all"
+        yield Finding("bad", name, said, "Put the service's user into the git user's group; directories 0750.")
+
+
+def _pins(connection: Connection, name: str, path: Path) -> Iterator[Finding]:
+    """Name the pins that are promised and not made, where only the git user could make them."""
+    if os.access(path / "refs", os.W_OK):
+        return
+    sql = (
+        "select handle, new, ref from reservation where repository=? and state='reserved' and ref like 'refs/changes/%'"
+    )
+    for handle, oid, ref in connection.execute(sql, (name,)).fetchall():
+        if not processes.alive(handle):
+            command = f"TWINSEAL_RESERVATION={handle} git --git-dir={path} update-ref {ref} {oid} {'0' * len(oid)}"
+            yield Finding("warn", name, f"{ref} is promised and not made", f"As the git user: {command}")

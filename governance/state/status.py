@@ -45,7 +45,7 @@ def refs(tx: Tx, repository: str) -> dict[str, str]:
 def overview(tx: Tx) -> dict[str, Any]:
     """Return the figures that `status` shows."""
     one = tx.execute("select size, ts from ledger_head").fetchone() or (0, 0)
-    found = _rows(tx, "select name, path, advisory from repository order by name")
+    found = _rows(tx, "select name, path, advisory, host from repository order by name")
     for repository in found:
         name = (repository["name"],)
         repository["open_changes"] = _count(tx, "change where repository=? and state='open'", name)
