@@ -18,15 +18,18 @@ MARKS = {
     Outcome.NOT_APPLICABLE: "·",
     Outcome.ERROR: "!",
 }
-HOSTILE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+HOSTILE = frozenset({"Cc", "Cf", "Cn", "Cs", "Co", "Zl", "Zp"})
 """Unicode categories that can hide, reorder or forge what stands on a screen."""
+
+BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
+"""Letters and marks that show nothing at all."""
 
 
 def plain(text: str) -> str:
     """Return text that is safe on a terminal: what could hide or move something is shown as an escape."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable() and BLANK.isdisjoint(text):  # No character of a hostile category is printable to Python.
         return text
-    return "".join(c if unicodedata.category(c) not in HOSTILE else _escape(c) for c in text)
+    return "".join(_escape(c) if c in BLANK or unicodedata.category(c) in HOSTILE else c for c in text)
 
 
 def _escape(char: str) -> str:

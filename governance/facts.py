@@ -183,12 +183,14 @@ def is_zero(oid: str) -> bool:
 
 def diff_digest(changes: Iterable[Change]) -> str:
     """Return the digest that a sign-off binds: modes, object names and raw path of each change, sorted."""
-    raw = sorted((c.path.encode("utf-8", "surrogateescape"), c) for c in changes)
     digest = hashlib.sha256()
-    for path, change in raw:
-        head = f"{change.old_mode} {change.new_mode} {change.old} {change.new} ".encode()
+    for path, head in sorted((c.path.encode("utf-8", "surrogateescape"), _head(c)) for c in changes):
         digest.update(head + path + b"\0")
     return digest.hexdigest()
+
+
+def _head(change: Change) -> bytes:
+    return f"{change.old_mode} {change.new_mode} {change.old} {change.new} ".encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,9 +101,7 @@ def hello(payload: bytes) -> Hello:
     parsed = tuple(Line(*match.groups()) for match in lines if match)
     if len({line.ref for line in parsed}) != len(parsed):
         raise FactsError("a ref is named twice in one push", code="push.malformed_lines")
-    pid, start = found["pid"], found["start"]
-    if not all(type(n) is int and 0 < n < HANDLE_LIMIT for n in (pid, start)):
-        raise FactsError(f"expected receive-pack's process id and start time, got {pid!r}, {start!r}")
+    pid, start = (_handle(found.get(name)) for name in ("pid", "start"))
     options = tuple(_latin(option) for option in _list(found, "options"))
     return Hello(_text(found, "repository"), _text(found, "session"), parsed, options, pid, start, _host(found))
 
@@ -113,6 +111,12 @@ def _host(found: Mapping[str, Any]) -> Mapping[str, str]:
     if not isinstance(said, dict) or not said.keys() <= VARIABLES:
         raise FactsError(f"expected what the host says by name, got {said!a:.80}")
     return {name: _latin(value) for name, value in said.items()}
+
+
+def _handle(value: object) -> int:
+    if type(value) is not int or not 0 < value < HANDLE_LIMIT:
+        raise FactsError(f"expected receive-pack's process id and start time, got {value!a:.80}")
+    return value
 
 
 def facts(payload: bytes) -> Gathered:
@@ -128,6 +132,8 @@ def facts(payload: bytes) -> Gathered:
         refs = [_ref(record) for record in _list(found, "refs")]
     except (KeyError, IndexError, TypeError, AttributeError, ValueError) as exc:
         raise FactsError(f"the facts are not as the hook writes them ({type(exc).__name__}: {exc})") from exc
+    if len({ref.line.ref for ref in refs}) != len(refs):
+        raise FactsError("facts about one ref came twice")
     for ref in refs:
         missing = [oid for oid in ref.commits if oid not in commits]
         if missing:
@@ -200,6 +206,8 @@ def _text(record: Mapping[str, Any], name: str) -> str:
 def _latin(value: object) -> str:
     if not isinstance(value, str):
         raise FactsError(f"expected text, got {type(value).__name__}")
+    if not value.isascii() and max(value) > "\xff":
+        raise FactsError(f"expected bytes as latin-1, got {value!a:.80}")
     return value
 
 

@@ -144,12 +144,16 @@ class Policy:
 
     version: int
     profile: Profile
-    roles: Mapping[str, Role] = field(hash=False)
+    roles: Mapping[str, Role]
     approvers: tuple[ApproverRow, ...]
     refs: Refs
     four_eyes: FourEyes
     signed_commits: SignedCommits
     digest: str
+
+    def __hash__(self) -> int:
+        """Tell policies apart by digest: controls are looked up by policy, and the whole is large."""
+        return hash(self.digest)
 
     def row_for(self, role: str) -> ApproverRow:
         """Who may approve what this role authored, the role itself struck out unless people fill it.

@@ -144,9 +144,9 @@ def facts_document(decision: Decision, *, single_person: bool) -> bytes:
     ASCII JSON: a path that is not UTF-8 stays readable back, byte for byte.
     """
     refs = [_ref(ref) for ref in decision.refs]
-    context = dataclasses.asdict(decision.refs[0].update.push)
-    plain = {"v": 1, "push": context, "refs": refs, "single_person": single_person}
-    return json.dumps(plain, separators=(",", ":"), sort_keys=True).encode("ascii")
+    plain = {"v": 1, "push": decision.refs[0].update.push, "refs": refs, "single_person": single_person}
+    # Not asdict, which copies every value first: this is under the ledger lock, where everybody waits.
+    return json.dumps(plain, separators=(",", ":"), sort_keys=True, default=_named).encode("ascii")
 
 
 def _ref(ref: RefDecision) -> dict[str, object]:
@@ -158,9 +158,10 @@ def _ref(ref: RefDecision) -> dict[str, object]:
 
 
 def _update(update: UpdateFacts) -> dict[str, object]:
-    named = {f.name: getattr(update, f.name) for f in dataclasses.fields(update)}
+    named = _named(update)
     del named["push"]
-    named["commits"] = [dataclasses.asdict(commit) for commit in update.commits]
-    named["net"] = [dataclasses.asdict(change) for change in update.net]
-    named["tag"] = dataclasses.asdict(update.tag) if update.tag else None
     return named
+
+
+def _named(fact: Any) -> dict[str, object]:  # noqa: ANN401 - any dataclass; anything else is a TypeError
+    return {f.name: getattr(fact, f.name) for f in dataclasses.fields(fact)}

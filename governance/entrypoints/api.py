@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Path as InPath
 
 from audit import reads
 from governance import version
@@ -34,8 +35,13 @@ from governance.review import acts as review
 from governance.review import changes
 from governance.service import Service
 from governance.state import read, status
+from governance.state.fold import Tx
 
 PAGE = 200
+LARGEST = 2**53 - 1
+"""No number of ours is larger; the database could not look one up."""
+NOBODY = -1
+"""No uid."""
 FAILURES: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem, "content": {"application/problem+json": {}}} for code in (401, 403, 404, 409, 422, 503)
 }
@@ -82,6 +88,7 @@ def the_service(request: Request) -> Service:
 Asking = Annotated[Caller, Depends(authenticated)]
 Inside = Annotated[Caller, Depends(of_repository)]
 The = Annotated[Service, Depends(the_service)]
+Number = Annotated[int, InPath(ge=0, le=LARGEST)]
 router = APIRouter(prefix="/v1", responses=FAILURES)
 
 
@@ -101,6 +108,12 @@ def _certificate(text: str) -> bytes:
 
 def _done(done: dict[str, Any], **more: object) -> Done:
     return Done(entry=done["entry"], done={**done, **more})
+
+
+def _owner(tx: Tx, caller: Caller) -> bool:
+    """Whether an owner asks: for what is shown. What is done is decided under the lock."""
+    who = read.roster(tx).get(caller.principal)
+    return who is not None and who.role == "owner"
 
 
 def _challenges(request: Request) -> Challenges:
@@ -181,10 +194,7 @@ def retire(signed: SignedStatement, caller: Asking, service: The) -> Done:
 def list_tokens(caller: Asking, service: The) -> Listing:
     """List tokens, by public id; of one's own, or all for an owner."""
     with service.read() as tx:
-        roster = read.roster(tx)
-        who = roster.get(caller.principal)
-        everyone = who is not None and who.role == "owner"
-        return Listing(items=status.tokens(tx, "" if everyone else caller.principal))
+        return Listing(items=status.tokens(tx, "" if _owner(tx, caller) else caller.principal))
 
 
 @router.post("/tokens", status_code=201)
@@ -212,7 +222,10 @@ def repositories(caller: Asking, service: The) -> Listing:
 def add_repository(signed: SignedStatement, request: Request, caller: Asking, service: The) -> Done:
     """Register an empty bare repository."""
     said = _said(signed)
-    uid = review.git_user(Path(str(said.body.get("path"))))
+    with service.read() as tx:
+        owner = _owner(tx, caller)
+    # Nobody else learns what lies where on this machine; the act refuses them, and that is recorded.
+    uid = review.git_user(Path(str(said.body.get("path")))) if owner else NOBODY
     done = review.add_repository(service, caller, said, identifier=clock.nonce()[:16], git_uid=uid)
     return _done(done, socket=str(request.app.state.socket), separated=uid != os.getuid())
 
@@ -226,7 +239,7 @@ def list_changes(repository: str, caller: Inside, service: The, state: str = "op
 
 
 @router.get("/repositories/{repository}/changes/{number}")
-def show_change(repository: str, number: int, caller: Inside, service: The) -> dict[str, Any]:
+def show_change(repository: str, number: Number, caller: Inside, service: The) -> dict[str, Any]:
     """Show one change, with exactly what a sign-off of it binds."""
     del caller
     with service.read() as tx:
@@ -234,7 +247,7 @@ def show_change(repository: str, number: int, caller: Inside, service: The) -> d
 
 
 @router.get("/repositories/{repository}/changes/{number}/diff")
-def diff_change(repository: str, number: int, caller: Inside, service: The) -> dict[str, Any]:
+def diff_change(repository: str, number: Number, caller: Inside, service: The) -> dict[str, Any]:
     """Return the patch of a change's current patch set."""
     del caller
     with service.read() as tx:
@@ -297,7 +310,7 @@ def show_status(caller: Asking, service: The) -> dict[str, Any]:
 def entries(
     caller: Asking,
     service: The,
-    start: Annotated[int, Query(ge=0)] = 0,
+    start: Annotated[int, Query(ge=0, le=LARGEST)] = 0,
     limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
 ) -> Listing:
     """Return entries from a sequence number on, as they were signed into the chain."""
@@ -308,7 +321,7 @@ def entries(
 
 
 @router.get("/ledger/entries/{seq}")
-def entry(seq: int, caller: Asking, service: The) -> dict[str, Any]:
+def entry(seq: Number, caller: Asking, service: The) -> dict[str, Any]:
     """Return one entry."""
     del caller
     with service.read() as tx:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -33,7 +34,7 @@ class Limited:
         if not length.isdigit() or int(length) > BODY_LIMIT:
             await self._too_large(scope, receive, send)
             return
-        seen = 0
+        seen, begun = 0, False
 
         async def counted() -> Message:
             nonlocal seen
@@ -43,9 +44,16 @@ class Limited:
                 raise TooLargeError
             return message
 
-        try:
-            await self._app(scope, counted, send)
-        except TooLargeError:
+        async def ours_first(message: Message) -> None:
+            # The application may have caught our error and have an answer of its own for it.
+            nonlocal begun
+            if seen <= BODY_LIMIT or begun:
+                begun = True
+                await send(message)
+
+        with contextlib.suppress(TooLargeError):
+            await self._app(scope, counted, ours_first)
+        if seen > BODY_LIMIT and not begun:
             await self._too_large(scope, receive, send)
 
     @staticmethod

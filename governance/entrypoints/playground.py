@@ -115,7 +115,7 @@ class Playground:
         said = self.owner.twinseal("principal", "add", name, *options, "--json", shown=f"principal add {name}")
         seat = Seated(self, name)
         secret = seat.seat / "secret"
-        seat.seat.mkdir(exist_ok=True)
+        seat.seat.mkdir(mode=0o700, exist_ok=True)
         secret.write_text(terminal.parsed(said)["secret"], encoding="ascii")
         seat.twinseal("key", "generate", "--as", name, "--email", email)
         seat.twinseal("key", "enroll", "--secret-file", str(secret))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
-from governance.entrypoints.api import The, of_repository
+from governance.entrypoints.api import Number, The, of_repository
 from governance.people.tokens import Caller
 from governance.review import changes
 from governance.state import read
@@ -46,7 +46,7 @@ def ready(request: Request, service: The) -> dict[str, str]:
 
 @router.get("/{repository}/changes/{number}", response_class=HTMLResponse)
 def change(
-    repository: str, number: int, caller: Annotated[Caller, Depends(of_repository)], service: The
+    repository: str, number: Number, caller: Annotated[Caller, Depends(of_repository)], service: The
 ) -> HTMLResponse:
     """Show one change. The browser asks for a principal's name and token."""
     del caller

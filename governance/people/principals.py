@@ -65,15 +65,15 @@ def candidate(body: Mapping[str, Any], policy: Policy, roster: Roster, *, by: st
         raise ConflictError(f"{name} is enrolled already; names are never reused", code="principal.taken")
     role = policy.roles.get(_text(body, "role"))
     if role is None:
-        said = f"{body['role']!r} is not a role; known: {', '.join(sorted(policy.roles))}"
+        said = f"{body.get('role')!r} is not a role; known: {', '.join(sorted(policy.roles))}"
         raise RequestError(said, code="principal.role")
     operator = _operator(_text(body, "operator"), name, role.kind, roster, by=by)
-    emails = tuple(dict.fromkeys(str(email).lower() for email in body.get("emails", ())))
+    emails = tuple(dict.fromkeys(email.lower() for email in _texts(body, "emails")))
     _emails(emails, roster)
     uid = body.get("uid")
     if uid is not None and (type(uid) is not int or uid < 0):
         raise RequestError(f"uid: expected a whole number, got {uid!r}", code="principal.uid")
-    delegates = tuple(str(other) for other in body.get("delegates", ()))
+    delegates = _texts(body, "delegates")
     for other in delegates:
         if roster.get(other) is None:
             raise NotFoundError(f"delegate {other!r} is not enrolled")
@@ -108,6 +108,13 @@ def _text(body: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise RequestError(f"{name}: expected text, got {value!r}", code="request.malformed")
     return value
+
+
+def _texts(body: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = body.get(name, [])
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+        raise RequestError(f"{name}: expected a list of texts, got {value!r}", code="request.malformed")
+    return tuple(value)
 
 
 def added(who: Candidate, *, actor: Actor, statement: Mapping[str, Any], secret_digest: str, expires_at: int) -> Draft:

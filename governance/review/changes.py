@@ -20,6 +20,8 @@ from governance.state import read
 from governance.state.fold import Tx
 
 TITLE_LIMIT = 100
+TEXT_LIMIT = 200
+"""Characters of a path or a reason that an entry keeps; the facts beside it hold them whole."""
 
 
 def effects(tx: Tx, decision: Decision, *, handle: str) -> Effects:
@@ -92,15 +94,20 @@ def _about(update: UpdateFacts, policy: Policy, standing: Standing) -> dict[str,
     measured, needed = size(update), need(update, policy)
     authors = contributors(update, (), standing.roster)
     return {
-        "contributors": sorted({*authors.names, *authors.unknown}),
+        "contributors": sorted({*authors.names, *map(_legible, authors.unknown)}),
         "commits": len(update.commits),
         "lines": measured.lines,
         "units": measured.units,
         "files": measured.files,
-        "reasons": list(needed.reasons)[:10],
+        "reasons": [_legible(reason) for reason in needed.reasons[:10]],
         "high_risk": needed.high_risk,
-        "paths": sorted({c.path.encode("utf-8", "replace").decode() for c in update.net})[:20],
+        "paths": sorted({_legible(c.path) for c in update.net})[:20],
     }
+
+
+def _legible(text: str) -> str:
+    """Return text that an entry can hold: bytes that are no UTF-8 show as `?`, and a long path as its beginning."""
+    return text.encode("utf-8", "replace").decode()[:TEXT_LIMIT]
 
 
 _CHANGE = (

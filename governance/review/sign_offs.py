@@ -17,7 +17,7 @@ from governance.state import read
 from governance.state.fold import Tx
 
 HOUR_MS = 60 * 60 * 1000
-VERDICTS = frozenset({"approve", "reject"})
+VERDICTS = ("approve", "reject")
 
 
 def given(

@@ -212,6 +212,9 @@ def _refs_drifted(tx: Tx, entry: Entry, data: Data) -> None:
 def _freeze_lifted(tx: Tx, entry: Entry, data: Data) -> None:
     for ref, oid in data["refs"]:
         _set_ref(tx, entry, entry.repo, ref, oid)
+        # What was reserved for a ref that then went elsewhere will never be carried out; it would block for ever.
+        sql = "update reservation set state='released', closed_seq=? where repository=? and ref=? and state='reserved'"
+        tx.execute(sql, (entry.seq, entry.repo, ref))
     tx.execute("update freeze set lifted_seq=? where repository=? and lifted_seq is null", (entry.seq, entry.repo))
     _statement(tx, entry, data)
 

@@ -57,16 +57,16 @@ def main(home: str) -> int:
 
 
 def _receive(home: str, conf: dict[str, str], git: Git, updates: "Sequence[Update]") -> int:
-    # Git takes longer to start than the service to think, so it starts first.
-    known = [ref for _, _, ref in updates if ref.startswith("refs/")]
-    values = git.start(*VALUES, *known) if known else None  # Without a pattern it would list them all.
-    early = values, git.start(*SERVE), git.start(*WALK)
     parent = posix.getppid()
     pusher = receive_pack(parent) if conf.get("dispatched") == "yes" else parent
     start = started(pusher)
     with Service(conf["socket"]) as service:
         service.send(_hello(conf["repository"], updates, pid=pusher, start=start))
-        from .gather import gather  # While the service reads: what it takes to gather is imported.
+        # While the service thinks, git starts, and what it takes to gather is imported.
+        known = [ref for _, _, ref in updates if ref.startswith("refs/")]
+        values = git.start(*VALUES, *known) if known else None  # Without a pattern it would list them all.
+        early = values, git.start(*SERVE), git.start(*WALK)
+        from .gather import gather
 
         text = _hear(service)
         if text.startswith("plan\n"):

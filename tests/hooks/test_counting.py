@@ -5,6 +5,7 @@ import difflib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from twinseal_hook.counting import CAP, STEPS, Budget, Side, changed_lines, measure
 
 FILE, LINK, SUBMODULE, ABSENT = "100644", "120000", "160000", "000000"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from hooks.stub import GIT, ZEROS, File, facts_of, git, history
 from twinseal_hook import Refused, Undecided, changes, objects, ranges
 from twinseal_hook.processes import SERVE, Git

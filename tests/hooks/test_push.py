@@ -6,9 +6,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+
 from hooks.stub import ENVIRONMENT, HOOKS, ZEROS, Governed, allow, git, history, judge_all, refuse, send
 
 MAIN = "refs/heads/main"
@@ -361,7 +363,7 @@ class TestUndecided:
             (None, "settings cannot be read"),
             ("repository demo\nsocket\n", "settings cannot be read"),
             ("repository demo\nsocket s\n", "lack git"),
-            ("repository demo\nsocket /nowhere\ngit /nowhere/git\n", "git cannot be started at /nowhere/git"),
+            ("repository demo\nsocket LISTENING\ngit /nowhere/git\n", "git cannot be started at /nowhere/git"),
             ("repository demo\nsocket /nowhere\ngit bin/git\n", "expected an absolute path"),
             ("repository demo\nsocket /nowhere\ngit /bin/false\n", "cannot be reached at /nowhere"),
             (f"repository demo\nsocket /{'x' * 200}\ngit /bin/true\n", "too long"),
@@ -369,9 +371,13 @@ class TestUndecided:
     )
     def test_settings_that_do_not_fit_give_3(self, repository: Governed, conf: str | None, complaint: str) -> None:
         (repository.home / "conf").unlink()
+        listening = repository.home / "listening"
         if conf is not None:
-            (repository.home / "conf").write_text(conf)
-        done = run_hook(repository, f"{ZEROS} {'a' * 40} {MAIN}\n".encode())
+            (repository.home / "conf").write_text(conf.replace("LISTENING", str(listening)))
+        with closing(socket.socket(socket.AF_UNIX)) as listener:
+            listener.bind(str(listening))
+            listener.listen()
+            done = run_hook(repository, f"{ZEROS} {'a' * 40} {MAIN}\n".encode())
         assert (done.returncode, complaint in done.stderr) == (3, True), done.stderr
 
     def test_a_hook_shared_by_another_repository_gives_3(self, repository: Governed) -> None:

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from hooks.stub import GIT, ZEROS, Governed, git, history
 
 MAIN, SIDE = "refs/heads/main", "refs/heads/side"

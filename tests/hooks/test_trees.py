@@ -1,6 +1,7 @@
 """Raw trees, honest and crafted."""
 
 import pytest
+
 from twinseal_hook.trees import Difference, Tree
 
 A, B = b"\xaa" * 20, b"\xbb" * 20

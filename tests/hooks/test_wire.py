@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from hooks.stub import Stub
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hooks.stub import Stub
 from twinseal_hook import Undecided
 from twinseal_hook.wire import LARGEST, Service, encode, parse_answer, parse_lines, parse_plan
 

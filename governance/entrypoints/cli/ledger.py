@@ -45,13 +45,16 @@ def verify(
     from governance.adapters import settings
     from governance.entrypoints import terminal
     from governance.entrypoints.progress import bar
+    from governance.errors import SettingsError
 
     found = settings.load()
     database = file or found.database
+    if file is None and not database.exists():
+        raise SettingsError(f"nothing has begun in {found.data}", mend="twinseal init, or --file PATH")
     own = found.state / "high-water" if file is None else None
     against = mark or own
     with bar("verifying") as progress:
-        known = verifier.read_mark(against) if against else None
+        known = _mark(against) if against else None
         report = verifier.verify_file(
             database, mark=known, progress=lambda done: progress(done, known.size if known else done)
         )
@@ -74,6 +77,19 @@ def verify(
             as_json=False,
         )
     raise typer.Exit({"valid": 0, "unverifiable": 3}.get(report.status, 1))
+
+
+def _mark(path: Path) -> Any:  # noqa: ANN401 - the verifier's own type, loaded with the command
+    """Return a mark, or say that without it nothing can be told of a roll-back."""
+    from audit import verify as verifier
+    from governance.errors import UnavailableError
+
+    try:
+        return verifier.read_mark(path)
+    except (OSError, ValueError) as exc:
+        said = f"the high-water mark {path} cannot be read: {exc}"
+        mend = "A roll-back would go unseen: find the mark. Without one: --file PATH"
+        raise UnavailableError(said, mend=mend) from exc
 
 
 def tail(

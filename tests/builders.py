@@ -1,0 +1,184 @@
+"""Facts and standing for tests: sensible by default, so that each test changes one thing.
+
+Unless told otherwise `a_push` lands one small commit, signed by its author dev-a, on the protected main, and
+`a_standing` knows everybody and nothing that objects.
+"""
+
+# ruff: noqa: ANN401  # A builder takes any field of the value it builds.
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from governance.facts import (
+    Change,
+    CommitFacts,
+    Content,
+    Person,
+    PushContext,
+    SignatureFacts,
+    TagFacts,
+    UpdateFacts,
+)
+from governance.patterns import Pattern
+from governance.policy import FourEyes, Policy, Profile, Refs, SignedCommits
+from governance.policy_text import load
+from governance.standing import ChangeStanding, Principal, Roster, SignOff, Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+NOW = 1_700_000_000_000
+LATER = NOW + 60 * 60 * 1000
+REPOSITORY = "garden"
+MAIN = "refs/heads/main"
+TOPIC = "refs/heads/topic/roses"
+ZERO = "0" * 40
+POLICIES = Path(__file__).parent.parent / "policies"
+
+
+def oid(name: str) -> str:
+    """Return an object name that is always the same for one word."""
+    return hashlib.sha1(name.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
+
+
+OLD, NEW = oid("old"), oid("new")
+
+
+@cache
+def _shipped() -> Policy:
+    texts = [(POLICIES / name).read_bytes() for name in ("policy.yaml", "roles.yaml")]
+    return load(*texts, policy_name="policy.yaml", roles_name="roles.yaml")
+
+
+def a_policy(
+    *,
+    four_eyes: dict[str, Any] | None = None,
+    refs: dict[str, Any] | None = None,
+    signed_commits: dict[str, Any] | None = None,
+    **changed: Any,
+) -> Policy:
+    """Return the policy that ships, with these fields changed and its digest as it was."""
+    shipped = _shipped()
+    parts: dict[str, FourEyes | Refs | SignedCommits] = {
+        "four_eyes": replace(shipped.four_eyes, **four_eyes or {}),
+        "refs": replace(shipped.refs, **refs or {}),
+        "signed_commits": replace(shipped.signed_commits, **signed_commits or {}),
+    }
+    return replace(shipped, **parts | changed)
+
+
+def a_team_policy(**changed: Any) -> Policy:
+    """Return the policy that ships, for several people."""
+    return a_policy(profile=Profile.TEAM, **changed)
+
+
+def patterns(*texts: str) -> tuple[Pattern, ...]:
+    return tuple(Pattern(text) for text in texts)
+
+
+def a_principal(name: str, role: str = "", *, operator: str = "owner", **changed: Any) -> Principal:
+    """Return a principal with the role of its name; an agent is run by the owner."""
+    kind = _shipped().roles[role or name].kind
+    own = name if kind.value == "human" else operator
+    return Principal(name, kind, role or name, own, emails=(f"{name}@example.org",), **changed)
+
+
+def a_roster(*others: Principal, without: Iterable[str] = ()) -> Roster:
+    """Return everybody: one principal for each role, `owner` and `mia` the people. `others` replace or add."""
+    usual = [a_principal(role) for role in _shipped().roles if role != "human"]
+    everyone = {p.name: p for p in (*usual, a_principal("mia", "human"), *others)}
+    return Roster({name: p for name, p in everyone.items() if name not in set(without)})
+
+
+def a_change(path: str = "src/app.py", lines: int = 10, **changed: Any) -> Change:
+    """Return one changed text file."""
+    fields: dict[str, Any] = {
+        "path": path, "old_mode": "100644", "new_mode": "100644", "old": oid(f"{path} before"), "new": oid(path),
+        "content": Content.TEXT, "lines": lines, "size": lines * 20,
+    }  # fmt: skip
+    return Change(**fields | changed)
+
+
+def a_person(name: str) -> Person:
+    """Return a name in metadata: of a principal, or of nobody where it is an address."""
+    return Person(name, "") if "@" in name else Person(f"{name}@example.org", name)
+
+
+def a_signature(principal: str = "dev-a", code: str = "") -> SignatureFacts:
+    if code:
+        return SignatureFacts(code, "It does not verify.")
+    return SignatureFacts("", "", oid(principal).upper(), oid(principal).upper(), principal)
+
+
+def a_commit(name: str = "new", *, author: str = "dev-a", signer: str = "", **changed: Any) -> CommitFacts:
+    """Return one commit, written, committed and signed by its author."""
+    fields: dict[str, Any] = {
+        "oid": oid(name), "title": "Prune the roses", "tree": oid(f"{name} tree"), "parents": (OLD,),
+        "author": a_person(author), "committer": a_person(author), "co_authors": (),
+        "signature": a_signature(signer or author), "problems": (), "changes": (a_change(),), "measured": True,
+    }  # fmt: skip
+    return CommitFacts(**fields | changed)
+
+
+def a_tag(name: str = "v1", **changed: Any) -> TagFacts:
+    fields: dict[str, Any] = {
+        "name": name, "target": oid("landed"), "target_type": "commit", "signature": a_signature(), "problems": (),
+    }  # fmt: skip
+    return TagFacts(**fields | changed)
+
+
+def a_context(**changed: Any) -> PushContext:
+    fields: dict[str, Any] = {
+        "repository": REPOSITORY, "pusher": "dev-a", "transport": "http", "enforced": True, "received_at": NOW,
+        "refs": (MAIN,),
+    }  # fmt: skip
+    return PushContext(**fields | changed)
+
+
+def a_push(
+    changes: Sequence[Change] | None = None, *, commits: Sequence[CommitFacts] | None = None, **changed: Any
+) -> UpdateFacts:
+    """Return one ref update. `changes` are those of its only commit, and the net; fields of the push may be changed."""
+    named = changed.keys() & {"pusher", "enforced", "received_at", "repository"}
+    context = {name: changed.pop(name) for name in named}
+    net = tuple(changes) if changes is not None else (a_change(),)
+    made = tuple(commits) if commits is not None else (a_commit(changes=net),)
+    ref = changed.get("ref", MAIN)
+    fields: dict[str, Any] = {
+        "push": a_context(refs=changed.pop("refs", (ref,)), **context), "ref": ref, "old": OLD, "new": NEW,
+        "actual": changed.get("old", OLD), "symref": "", "object_type": "commit", "base": OLD, "fast_forward": True,
+        "landed": False, "bases": (OLD,), "commits": made, "net": net,
+    }  # fmt: skip
+    return UpdateFacts(**fields | changed)
+
+
+def a_deletion(ref: str) -> UpdateFacts:
+    """Return the deletion of a ref: nothing is gathered about it."""
+    return a_push([], commits=(), ref=ref, new=ZERO, object_type="none", base="", bases=(), fast_forward=False)
+
+
+def a_sign_off(principal: str, facts: UpdateFacts, /, **changed: Any) -> SignOff:
+    """Return an approval of exactly what this push would land."""
+    fields: dict[str, Any] = {
+        "seq": 10, "principal": principal, "approves": True, "repository": facts.push.repository, "target": facts.ref,
+        "head": facts.new, "base": facts.merge_base, "tree": facts.tree, "diff_digest": facts.diff_digest,
+        "policy_digest": _shipped().digest, "expires_at": LATER,
+    }  # fmt: skip
+    return SignOff(**fields | changed)
+
+
+def a_review(
+    facts: UpdateFacts, *sign_offs: SignOff | str, number: int = 7, contributors: Sequence[str] = ("dev-a",)
+) -> ChangeStanding:
+    """Return the open change of what is pushed; a bare name among the sign-offs is an approval by it."""
+    given = tuple(s if isinstance(s, SignOff) else a_sign_off(s, facts) for s in sign_offs)
+    return ChangeStanding(number, 1, TOPIC, facts.ref, facts.new, tuple(contributors), given)
+
+
+def a_standing(**changed: Any) -> Standing:
+    """Return what the ledger says when nothing is the matter."""
+    return Standing(**{"policy": _shipped(), "roster": a_roster(), "landed": OLD} | changed)

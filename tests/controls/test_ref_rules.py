@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from builders import (
+    MAIN,
+    NEW,
+    OLD,
+    TOPIC,
+    ZERO,
+    a_deletion,
+    a_policy,
+    a_push,
+    a_standing,
+    a_tag,
+    oid,
+    patterns,
+)
+from governance.controls.ref_rules import RefRules
+
+if TYPE_CHECKING:
+    from governance.facts import UpdateFacts
+    from governance.standing import Standing
+
+RELEASE = "refs/heads/release/1"
+ELSEWHERE = oid("elsewhere")
+TAG = "refs/tags/v1"
+
+
+def a_tag_push(ref: str = TAG, **changed: object) -> UpdateFacts:
+    fields = {"old": ZERO, "base": OLD, "object_type": "tag", "commits": (), "landed": True, "tag": a_tag()}
+    return a_push([], ref=ref, **(fields | changed))
+
+
+def a_creation(ref: str, **changed: object) -> UpdateFacts:
+    return a_push(ref=ref, old=ZERO, **changed)
+
+
+def new_ref() -> Standing:
+    return a_standing(landed="")
+
+
+GOOD = [
+    ("a protected branch moves forward", a_push(), a_standing(), "moves_forward"),
+    ("the target is created", a_creation(MAIN, base="", bases=()), new_ref(), "moves_forward"),
+    ("a release branch is created", a_creation(RELEASE), new_ref(), "moves_forward"),
+    ("a topic is created", a_creation(TOPIC), new_ref(), "topic_moves"),
+    ("a topic is rewound", a_push(ref=TOPIC, fast_forward=False), a_standing(), "topic_moves"),
+    ("a topic is deleted", a_deletion(TOPIC), a_standing(), "topic_deleted"),
+    ("a tag is created", a_tag_push(), new_ref(), "tag_created"),
+    ("beside a protected ref, topics may move", a_push(refs=(MAIN, TOPIC)), a_standing(), "moves_forward"),
+    ("a name that only starts like main", a_creation("refs/heads/mainx"), new_ref(), "topic_moves"),
+    ("a short hexadecimal name", a_creation("refs/heads/decade"), new_ref(), "topic_moves"),
+    ("39 digits are no object name", a_creation(f"refs/heads/{'a' * 39}"), new_ref(), "topic_moves"),
+]
+
+BAD = [
+    ("our own pins", a_creation("refs/changes/1/1"), new_ref(), "namespace"),
+    ("our own ledger refs", a_creation("refs/ledger/checkpoint"), new_ref(), "namespace"),
+    ("replace refs, which change what git shows", a_creation(f"refs/replace/{OLD}"), new_ref(), "namespace"),
+    ("notes", a_creation("refs/notes/commits"), new_ref(), "namespace"),
+    ("HEAD itself", a_creation("HEAD"), new_ref(), "namespace"),
+    ("refs/heads alone", a_creation("refs/heads/"), new_ref(), "namespace"),
+    ("a step up", a_creation("refs/heads/../changes/1/1"), new_ref(), "namespace"),
+    ("an empty step", a_creation("refs/heads//main"), new_ref(), "namespace"),
+    ("a reflog reference", a_creation("refs/heads/x@{1}"), new_ref(), "namespace"),
+    ("a name like an option", a_creation("refs/heads/-x"), new_ref(), "namespace"),
+    ("a letter that looks like another", a_creation("refs/heads/m\u0430in"), new_ref(), "namespace"),
+    ("full-width letters", a_creation("refs/heads/\uff4dain"), new_ref(), "namespace"),
+    ("a line feed", a_creation("refs/heads/x\nrefs/heads/main"), new_ref(), "namespace"),
+    ("a line feed at the end", a_creation("refs/heads/x\n"), new_ref(), "namespace"),
+    ("an object name", a_creation(f"refs/heads/{OLD}"), new_ref(), "looks_like_object"),
+    ("a SHA-256 object name", a_creation(f"refs/tags/{'a' * 64}"), new_ref(), "looks_like_object"),
+    ("another case of main", a_creation("refs/heads/Main"), new_ref(), "look_alike"),
+    ("another case of a release branch", a_creation("refs/heads/Release/1"), new_ref(), "look_alike"),
+    ("a tag called main", a_tag_push("refs/tags/main"), new_ref(), "tag_shadows_branch"),
+    ("a tag called as a release branch", a_tag_push("refs/tags/release/1"), new_ref(), "tag_shadows_branch"),
+    ("an alias of main", a_push(ref=TOPIC, symref=MAIN), a_standing(), "symbolic"),
+    ("main made an alias of a topic", a_push(symref=TOPIC), a_standing(), "symbolic"),
+    ("from nothing to nothing", a_push(old=ZERO, new=ZERO), a_standing(), "nothing_to_nothing"),
+    ("no move at all", a_push(new=OLD), a_standing(), "no_change"),
+    ("an old value that is not there", a_push(actual=ELSEWHERE), a_standing(), "stale_old"),
+    ("a creation of what exists", a_creation(TOPIC, actual=OLD), a_standing(), "stale_old"),
+    ("a deletion of what is gone", a_push([], ref=TOPIC, new=ZERO, actual=ZERO), a_standing(), "stale_old"),
+    ("moved on since it was read", a_push(), a_standing(landed=ELSEWHERE), "moved_meanwhile"),
+    ("another value than recorded", a_push(ref=TOPIC), a_standing(landed=ELSEWHERE), "drifted"),
+    ("a ref the ledger never saw", a_push(ref=TOPIC), new_ref(), "drifted"),
+    ("a recorded ref that is gone", a_creation(TOPIC), a_standing(), "drifted"),
+    ("another push under way", a_push(), a_standing(reserved=True), "reserved"),
+    ("another push half-way through", a_push(ref=TOPIC), a_standing(reserved=True, landed=ELSEWHERE), "reserved"),
+    ("two protected refs at once", a_push(refs=(MAIN, RELEASE)), a_standing(), "several_protected"),
+    ("two protected refs, asked about another", a_push(ref=TOPIC, refs=(MAIN, RELEASE)), a_standing(),
+     "several_protected"),
+    ("a tag moved", a_tag_push(old=OLD), a_standing(), "tag_moved"),
+    ("a tag deleted", a_deletion(TAG), a_standing(), "tag_moved"),
+    ("a lightweight tag", a_tag_push(object_type="commit", tag=None), new_ref(), "tag_lightweight"),
+    ("a tag of which no facts came", a_tag_push(object_type="", tag=None), new_ref(), "tag_lightweight"),
+    ("a tag that calls itself otherwise", a_tag_push(tag=a_tag("v2")), new_ref(), "tag_target"),
+    ("a tag of a tag", a_tag_push(tag=a_tag(target_type="tag")), new_ref(), "tag_target"),
+    ("a tag of what has not landed", a_tag_push(landed=False), new_ref(), "tag_unlanded"),
+    ("main deleted", a_deletion(MAIN), a_standing(), "protected_deleted"),
+    ("main made a tag object", a_push(object_type="tag"), a_standing(), "not_a_commit"),
+    ("main of which no facts came", a_push(object_type=""), a_standing(), "not_a_commit"),
+    ("a topic made a blob", a_push(ref=TOPIC, object_type="blob"), a_standing(), "not_a_commit"),
+    ("a topic to a missing object", a_push(ref=TOPIC, object_type="missing"), a_standing(), "not_a_commit"),
+    ("main rewound", a_push(fast_forward=False), a_standing(), "protected_rewound"),
+    ("main moved to another history", a_push(bases=()), a_standing(), "unrelated_history"),
+    ("a topic of another history", a_creation(TOPIC, bases=()), new_ref(), "unrelated_history"),
+]  # fmt: skip
+
+
+def rows(table: list[tuple[str, UpdateFacts, Standing, str]]) -> list[object]:
+    return [pytest.param(facts, standing, f"ref_rules.{reason}", id=name) for name, facts, standing, reason in table]
+
+
+@pytest.mark.parametrize(("facts", "standing", "reason"), rows(GOOD))
+def test_what_may_move_is_satisfied(facts: UpdateFacts, standing: Standing, reason: str) -> None:
+    verdict = RefRules.of(standing.policy).evaluate(facts, standing)
+
+    assert (verdict.reason, verdict.objects) == (reason, False)
+
+
+@pytest.mark.parametrize(("facts", "standing", "reason"), rows(BAD))
+def test_what_may_not_move_is_refused_for_its_own_reason(facts: UpdateFacts, standing: Standing, reason: str) -> None:
+    verdict = RefRules.of(standing.policy).evaluate(facts, standing)
+
+    assert (verdict.reason, verdict.objects) == (reason, True)
+
+
+def test_a_policy_that_opens_few_names_closes_the_rest() -> None:
+    policy = a_policy(refs={"topic": patterns("refs/heads/topic/**"), "tags": patterns("refs/tags/v*")})
+    control = RefRules.of(policy)
+
+    def answer(facts: UpdateFacts) -> str:
+        return control.evaluate(facts, a_standing(policy=policy, landed="")).reason
+
+    assert answer(a_creation(TOPIC)) == "ref_rules.topic_moves"
+    assert answer(a_creation("refs/heads/mine")) == "ref_rules.namespace"
+    assert answer(a_tag_push("refs/tags/x1", tag=a_tag("x1"))) == "ref_rules.namespace"
+
+
+def test_a_stale_push_is_told_what_is_there_and_what_it_said() -> None:
+    verdict = RefRules.of(a_policy()).evaluate(a_push(actual=ELSEWHERE), a_standing())
+
+    assert ELSEWHERE[:12] in verdict.message
+    assert OLD[:12] in verdict.message
+    assert verdict.mend == ("git fetch, then push again.",)
+
+
+def test_a_sha_256_repository_is_judged_alike() -> None:
+    old, new = "a" * 64, "b" * 64
+    facts = a_push(old=old, new=new, base=old, bases=(old,))
+
+    assert RefRules.of(a_policy()).evaluate(facts, a_standing(landed=old)).reason == "ref_rules.moves_forward"
+    created = a_push(ref=TOPIC, old="0" * 64, new=new, base=old, bases=(old,))
+    assert RefRules.of(a_policy()).evaluate(created, new_ref()).reason == "ref_rules.topic_moves"
+    assert len(NEW) == 40

@@ -1,0 +1,126 @@
+"""What keeps the rules from holding is found and named, with its mending; what is well is said to be."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from governance.adapters import git
+from playing import ENVIRONMENT, Ground, Repository
+
+
+def configured(name: str, value: str) -> Callable[[Repository], object]:
+    def change(repository: Repository) -> object:
+        command = [git.program(), "-C", str(repository.path), "config", name, value]
+        return subprocess.run(command, env=ENVIRONMENT, check=True)
+
+    return change
+
+
+def hook(name: str) -> Callable[[Repository], Path]:
+    return lambda repository: repository.path / "hooks" / name
+
+
+def skipped(name: str) -> Callable[[Repository], object]:
+    return lambda repository: hook(name)(repository).chmod(0o644)
+
+
+def missing(name: str) -> Callable[[Repository], object]:
+    return lambda repository: hook(name)(repository).unlink()
+
+
+NAMES = ("pre-receive", "reference-transaction", "post-receive")
+FAULTS: dict[str, tuple[Callable[[Repository], object], str]] = {
+    **{f"{name} not executable": (skipped(name), "is not executable: git skips it") for name in NAMES},
+    **{f"{name} missing": (missing(name), "is missing: pushes are not checked") for name in NAMES},
+    "a hook of another's": (lambda r: hook("pre-receive")(r).write_text("#!/bin/sh\n"), "is not the hook"),
+    "a module edited": (
+        lambda r: (r.path / "twinseal/hook/twinseal_hook/gather.py").write_text("pass\n"),
+        "is not the module",
+    ),
+    "another repository's name": (
+        lambda r: (r.path / "twinseal/conf").write_text("repository x\n"),
+        "does not name this repository",
+    ),
+    "hooks elsewhere": (configured("core.hooksPath", "/tmp"), "core.hooksPath is set to /tmp"),
+    "fsck off": (configured("receive.fsckObjects", "false"), "receive.fsckobjects is false"),
+    "collection on": (configured("gc.auto", "6700"), "gc.auto is 6700"),
+    "shallow pushes": (configured("receive.shallowUpdate", "true"), "receive.shallowupdate is true"),
+}
+
+
+@pytest.mark.parametrize(("change", "said"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_of_a_repository_is_found_by_both_and_mended_by_installing(
+    repository: Repository, change: Callable[[Repository], object], said: str
+) -> None:
+    ground = repository.ground
+    assert faults(ground, repository) == []
+    change(repository)
+    found = faults(ground, repository)
+    assert len(found) == 1, found
+    assert said in found[0].lower() or said in found[0]
+    assert found == [f["said"] for f in findings(ground, repository.name) if f["level"] == "bad"]
+    repository.honest_hook()
+    if said.startswith("core.hooksPath"):
+        command = [git.program(), "-C", str(repository.path), "config", "--unset", "core.hooksPath"]
+        subprocess.run(command, env=ENVIRONMENT, check=True)
+    assert faults(ground, repository) == []
+    assert not [f for f in findings(ground, repository.name) if f["level"] == "bad"]
+
+
+def faults(ground: Ground, repository: Repository) -> list[str]:
+    """Ask as `hooks check` does; its exit code must agree."""
+    from governance.adapters import hook_files  # noqa: PLC0415 - beside its one use
+
+    return hook_files.faults(repository.path, identifier=repository.id)
+
+
+def findings(ground: Ground, what: str) -> list[dict[str, str]]:
+    done = ground.twinseal("doctor", "--json")
+    found = json.loads(done.stdout)
+    assert done.returncode == (1 if any(f["level"] == "bad" for f in found) else 0)
+    return [f for f in found if f["what"] == what]
+
+
+def test_a_ref_that_moved_and_a_repository_that_is_gone_are_named(repository: Repository) -> None:
+    ground = repository.ground
+    head = repository.commit(ground["dev-a"], {"a": "1\n"})
+    repository.open(ground["dev-a"], head)
+    (repository.path / "refs" / "heads" / "stray").write_text(f"{head}\n")
+    (warned,) = [f for f in findings(ground, repository.name) if "not as recorded" in f["said"]]
+    assert "refs/heads/stray" in warned["said"]
+    (repository.path / "refs" / "heads" / "stray").unlink()
+    away = repository.path.rename(repository.path.with_suffix(".away"))
+    assert [f["level"] for f in findings(ground, repository.name)] == ["bad"]
+    away.rename(repository.path)
+    assert "bad" not in [f["level"] for f in findings(ground, repository.name)]
+
+
+def test_a_folder_that_others_can_read_is_bad(ground: Ground) -> None:
+    ground.data.chmod(0o755)
+    (found,) = findings(ground, "folder")
+    ground.data.chmod(0o700)
+    assert (found["level"], found["mend"]) == ("bad", f"chmod 700 {ground.data}")
+    assert findings(ground, "folder") == []
+
+
+def test_what_is_not_separated_and_who_is_alone_is_said(repository: Repository) -> None:
+    said = [f["said"] for f in findings(repository.ground, repository.name)]
+    assert any("not separated" in text for text in said)
+    (people,) = findings(repository.ground, "people")
+    assert "single_person" in people["said"]
+
+
+def test_with_the_service_down_doctor_says_that_pushes_are_refused(ground: Ground) -> None:
+    ground.play.stop()
+    try:
+        (found,) = findings(ground, "service")
+        assert found["level"] == "bad"
+        assert "every push is refused" in found["said"]
+    finally:
+        ground.play.start()
+    assert [f["level"] for f in findings(ground, "service")] == ["good"]

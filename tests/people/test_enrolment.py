@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from governance.adapters.sequoia import SequoiaVerifier
+from governance.errors import ConflictError, EnrolmentError, NotFoundError, RequestError
+from governance.people import enrolment, keys, tokens
+from governance.people.enrolment import CHALLENGE_MS, MOST_CHALLENGES, Challenges, Enrolment
+from governance.signatures import CertificateInfo, SubKey, possession_challenge
+from keys import Key, key_of
+from service_world import LOG, SECRET, ServiceWorld
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FRESH = key_of("fresh")
+TOKEN, _ = tokens.fresh("f" * 43)
+PROFILE = {"name": "fern", "emails": ["fern@example.org"]}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[ServiceWorld]:
+    with ServiceWorld(tmp_path) as made:
+        yield made
+        assert made.difference() == ""
+
+
+def about(key: Key) -> CertificateInfo:
+    return CertificateInfo(key.fingerprint, "ed25519", (), (SubKey(key.signing, None),), key.certificate)
+
+
+def an_attempt(*, key: Key = FRESH, by: str = "fern", signer: Key | None = None, **changed: Any) -> Enrolment:  # noqa: ANN401 - a field
+    text = possession_challenge(LOG, principal=by, fingerprint=key.fingerprint, nonce="nonce")
+    proof = (signer or key).sign(text).decode()
+    return replace(Enrolment(SECRET, about(key), "nonce", proof, PROFILE), **changed)
+
+
+def enrol(world: ServiceWorld, attempt: Enrolment) -> tuple[str, str, int]:
+    return enrolment.enroll(world.service, attempt, token=TOKEN)
+
+
+def test_the_first_owner_comes_in_with_the_secret_and_a_proved_key(world: ServiceWorld) -> None:
+    name, fingerprint, entry = enrol(world, an_attempt())
+
+    assert (name, fingerprint) == ("fern", FRESH.fingerprint)
+    assert world.kinds()[-2:] == ["principal.added", "token.issued"]
+    assert entry == len(world.kinds()) - 1
+    assert world.rows("select role, kind, operator from principal where name='fern'") == [("owner", "human", "fern")]
+    with world.service.read() as tx:
+        assert tokens.authenticate(tx, TOKEN, now=world.now).principal == "fern"
+
+
+REFUSED = [
+    ("another secret", {"secret": "guessed"}, NotFoundError, "enrolment.secret"),
+    ("a proof by another key", {"signer": key_of("qa-a")}, EnrolmentError, "key.not_possessed"),
+    ("a proof for another principal", {"by": "dev-a"}, EnrolmentError, "key.not_possessed"),
+    ("a proof of another nonce", {"nonce": "other"}, EnrolmentError, "key.not_possessed"),
+    ("a proof that is no signature", {"proof": "trust me"}, EnrolmentError, "key.not_possessed"),
+    ("a proof that is no ASCII", {"proof": "ß"}, EnrolmentError, "key.not_possessed"),
+    ("a key that is enrolled", {"key": key_of("qa-a")}, ConflictError, "key.taken"),
+    ("a name that is taken", {"profile": PROFILE | {"name": "mia"}}, ConflictError, "principal.taken"),
+    ("no name", {"profile": {}}, RequestError, "principal.name"),
+    ("no address", {"profile": {"name": "fern"}}, RequestError, "principal.email"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changed", "error", "code"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_an_attempt_that_differs_in_one_thing_is_refused_recorded_and_uses_nothing_up(
+    world: ServiceWorld, changed: dict[str, Any], error: type[RequestError], code: str
+) -> None:
+    with pytest.raises(error) as refused:
+        enrol(world, an_attempt(**changed))
+    assert refused.value.code == code
+    assert world.kinds()[-1] == "request.refused"
+    assert world.rows("select used_seq from enrolment") == [(None,)]
+    assert enrol(world, an_attempt())
+
+
+def test_a_secret_opens_once(world: ServiceWorld) -> None:
+    enrol(world, an_attempt())
+    second = an_attempt(key=key_of("second"), profile={"name": "moss", "emails": ["moss@example.org"]}, by="moss")
+
+    with pytest.raises(NotFoundError):
+        enrol(world, second)
+
+
+def test_a_secret_is_too_old_after_its_time(world: ServiceWorld) -> None:
+    world.now += 1000
+    with pytest.raises(NotFoundError):
+        enrol(world, an_attempt())
+
+
+def test_a_key_whose_signing_part_is_enrolled_is_taken_under_another_primary(world: ServiceWorld) -> None:
+    stolen = replace(about(FRESH), signing_keys=(SubKey(key_of("qa-a").signing, None),))
+    with pytest.raises(ConflictError), world.service.read() as tx:
+        keys.free(tx, stolen)
+
+
+def test_a_key_as_recorded_is_the_key_as_enrolled() -> None:
+    key = FRESH.enrolled("fern")
+    kept = keys.recorded(key)
+
+    assert base64.b64decode(str(kept["certificate"])) == FRESH.certificate
+    assert kept["subkeys"] == [[FRESH.signing, None]]
+
+
+def test_a_proof_of_possession_is_for_this_service_only() -> None:
+    text = possession_challenge("example.org/other", principal="fern", fingerprint=FRESH.fingerprint, nonce="n")
+    proof = FRESH.sign(text).decode()
+
+    def proved(origin: str) -> object:
+        verifier = SequoiaVerifier()
+        return keys.proved(
+            about(FRESH), proof, origin=origin, principal="fern", nonce="n", verifier=verifier, at=4_102_444_800
+        )
+
+    assert proved("example.org/other")
+    with pytest.raises(EnrolmentError):
+        proved(LOG)
+
+
+def test_a_certificate_has_a_largest_size(world: ServiceWorld) -> None:
+    with pytest.raises(EnrolmentError) as refused:
+        enrolment.inspected(world.service, b"x" * (enrolment.CERTIFICATE_LIMIT + 1))
+    assert refused.value.code == "key.too_large"
+
+
+CHALLENGES = [
+    ("an unknown nonce", "other", "F", 0),
+    ("a nonce for another key", "n", "G", 0),
+    ("a nonce that is too old", "n", "F", CHALLENGE_MS),
+]
+
+
+@pytest.mark.parametrize(("nonce", "key", "later"), [row[1:] for row in CHALLENGES], ids=[row[0] for row in CHALLENGES])
+def test_a_nonce_is_good_for_its_key_and_five_minutes(nonce: str, key: str, later: int) -> None:
+    open_ = Challenges()
+    open_.give("n", "F", now=0)
+    with pytest.raises(EnrolmentError) as refused:
+        open_.take(nonce, key, now=later)
+    assert refused.value.code == "key.challenge"
+    Challenges({"n": ("F", CHALLENGE_MS)}).take("n", "F", now=CHALLENGE_MS - 1)
+
+
+def test_a_nonce_is_used_once() -> None:
+    open_ = Challenges()
+    open_.give("n", "F", now=0)
+    open_.take("n", "F", now=1)
+    with pytest.raises(EnrolmentError):
+        open_.take("n", "F", now=1)
+
+
+def test_too_many_nonces_are_refused_until_some_are_too_old() -> None:
+    open_ = Challenges()
+    for number in range(MOST_CHALLENGES):
+        open_.give(str(number), "F", now=0)
+    with pytest.raises(RequestError) as refused:
+        open_.give("more", "F", now=CHALLENGE_MS - 1)
+    assert refused.value.code == "enrolment.busy"
+    assert open_.give("more", "F", now=CHALLENGE_MS) == "more"
