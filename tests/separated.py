@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playing import ENVIRONMENT, LOG, Ground, Member, Repository, free_port
 
 from governance.adapters import git, hook_files
 from governance.entrypoints.playground import Playground
+from playing import ENVIRONMENT, LOG, Ground, Member, Repository, free_port
 
 ROOT = Path(__file__).parent.parent
 MASK = 0o027

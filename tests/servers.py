@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from playing import ENVIRONMENT, Member, free_port
-
 from governance.adapters import git
+from playing import ENVIRONMENT, Member, free_port
 from separated import ROOT, Hosted, Separated, own
 
 PATIENCE_S = 20
