@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,7 +36,10 @@ def as_owner(folder: Path, act: Callable[[], None]) -> None:
         act()
         return
     ours, theirs = os.pipe()
-    child = os.fork()
+    with warnings.catch_warnings():
+        # Python warns of forks beside threads; the child only calls the system and ends.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
     if child == 0:
         _become_and_exit(stat.st_uid, stat.st_gid, act, theirs)
     os.close(theirs)

@@ -105,7 +105,7 @@ def test_root_follows_no_link_that_the_git_user_laid(ground: Separated, tmp_path
 
 
 def test_acting_as_the_owner_of_ones_own_folder_is_acting(tmp_path: Path) -> None:
-    as_owner(tmp_path, lambda: (tmp_path / "here").touch())
+    as_owner(tmp_path, (tmp_path / "here").touch)
     assert (tmp_path / "here").stat().st_uid == os.getuid()
 
 
