@@ -134,7 +134,9 @@ def _repository(connection: Connection, repository: dict[str, Any], settings: Se
         yield Finding("bad", name, fault, f"twinseal hooks install {name}")
     if not faults:
         yield Finding("good", name, "hooks and configuration are in force")
-    yield from _host(name, path, repository, host)
+    yield from _host(name, host)
+    if repository["git_uid"] != os.getuid():
+        yield from _apart(name, path, settings.socket)
     if repository["advisory"]:
         yield Finding("warn", name, "advisory: a principal's own uid can write its files; recorded, not enforced")
     elif repository["git_uid"] == os.getuid():
@@ -148,14 +150,20 @@ def _repository(connection: Connection, repository: dict[str, Any], settings: Se
         yield Finding("warn", name, f"frozen since entry {freeze.seq}: {freeze.reason}", f"twinseal thaw {name}")
 
 
-def _host(name: str, path: Path, repository: dict[str, Any], host: Host) -> Iterator[Finding]:
-    """Say how pushers are named, and whether the git user can come to us at all."""
+def _host(name: str, host: Host) -> Iterator[Finding]:
+    """Say how pushers are named, and what a decision is worth there."""
     if host.level is Level.ENFORCED:
         yield Finding("good", name, f"host {host.name}: pushers are named by {host.user or 'their session'}")
     else:
         yield Finding("warn", name, f"host {host.name}: decided and recorded, not enforced")
-    if repository["git_uid"] == os.getuid():
-        return
+
+
+def _apart(name: str, path: Path, socket: Path) -> Iterator[Finding]:
+    """Say what keeps two users from working together: one asks at a socket, the other reads a spool."""
+    closed = [folder for folder in socket.parents if not folder.stat().st_mode & 0o011]
+    if closed:
+        said = f"the git user cannot come through {closed[0]} to {socket}: every push is refused"
+        yield Finding("bad", name, said, "Set TWINSEAL_SOCKET to a place like /run/twinseal/hook.sock, for both.")
     spool = path / "twinseal" / "applied"
     if not os.access(spool, os.R_OK):
         said = f"{spool} cannot be read by the service (uid {os.getuid()}): what moved is seen late or not at all"

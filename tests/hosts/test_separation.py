@@ -61,6 +61,15 @@ def test_the_doctor_misses_what_the_service_cannot_read(ground: Separated, repos
         spool.chmod(0o640)
 
 
+def test_the_doctor_sees_a_socket_that_git_cannot_come_to(ground: Separated, repository: Hosted) -> None:
+    run = ground.play.folder / "run"
+    run.chmod(0o700)
+    try:
+        assert any("cannot come through" in f["said"] for f in doctor(ground, "demo") if f["level"] == "bad")
+    finally:
+        run.chmod(0o755)
+
+
 def test_the_doctor_sees_hooks_that_ask_elsewhere(ground: Separated, repository: Hosted) -> None:
     conf = repository.path / "twinseal" / "conf"
     text = conf.read_text()
