@@ -109,7 +109,7 @@ def nginx(ground: Separated, folder: Path) -> Iterator[str]:
     settings = folder / "main.conf"
     settings.write_text(NGINX.format(folder=folder, port=port, recipe=recipe(ground, folder, "nginx.conf")))
     own(who, folder)
-    wrap = ["fcgiwrap", "-s", f"unix:{folder}/fcgi.sock", "-c", "2"]
+    wrap = ["fcgiwrap", "-s", f"unix:{folder}/fcgi.sock"]
     with (folder / "fcgi.log").open("wb") as log:
         fcgi = subprocess.Popen(
             wrap, user=who.pw_uid, group=who.pw_gid, extra_groups=[], umask=0, stdin=subprocess.DEVNULL, stdout=log,
