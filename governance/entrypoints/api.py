@@ -14,7 +14,7 @@ from fastapi import Path as InPath
 
 from audit import reads
 from governance import version
-from governance.adapters import clock, git
+from governance.adapters import clock, freeze_marks, git
 from governance.adapters.ssh_keys import is_ssh
 from governance.entrypoints.models import (
     Challenge,
@@ -287,12 +287,12 @@ def drift(repository: str, caller: Asking, service: The) -> dict[str, Any]:
 
 
 @router.post("/repositories/{repository}/thaw")
-def thaw(repository: str, signed: SignedStatement, caller: Asking, service: The) -> Done:
+def thaw(repository: str, signed: SignedStatement, request: Request, caller: Asking, service: The) -> Done:
     """Lift a freeze, after a written remediation."""
     with service.read() as tx:
         path = Path(read.repository(tx, repository)["path"])
     done = review.thaw(service, caller, _said(signed), repository, actual=git.refs(path))
-    (path / "twinseal" / "frozen").unlink(missing_ok=True)
+    freeze_marks.lift(path, socket=request.app.state.socket)
     return _done(done)
 
 

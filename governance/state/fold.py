@@ -127,8 +127,9 @@ def _token_revoked(tx: Tx, entry: Entry, data: Data) -> None:
 
 
 def _repository_added(tx: Tx, entry: Entry, data: Data) -> None:
-    row = (data["name"], data["id"], data["path"], data["git_uid"], int(data["advisory"]), entry.seq)
-    tx.execute("insert into repository values(?,?,?,?,?,?)", row)
+    # Entries from before there were hosts name none: the front was the way in.
+    row = (data["name"], data["id"], data["path"], data["git_uid"], int(data["advisory"]), data.get("host", "front"))
+    tx.execute("insert into repository values(?,?,?,?,?,?,?)", (*row, entry.seq))
     for ref, oid in data["refs"]:
         _set_ref(tx, entry, data["name"], ref, oid)
     _statement(tx, entry, data)
