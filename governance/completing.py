@@ -10,7 +10,8 @@ from governance import objects
 from governance.errors import FactsError
 from governance.facts import CommitFacts, Person, PushContext, SignatureFacts, TagFacts, UpdateFacts
 from governance.gathered import Gathered, GatheredRef, Line
-from governance.signatures import Registry, SignatureRefused, SignatureVerifier, Verified
+from governance.refusals import SignatureRefused
+from governance.signatures import Registry, SignatureVerifier, Verified
 from governance.standing import Roster
 
 Completed = tuple[UpdateFacts, ...]

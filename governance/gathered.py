@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from governance.errors import FactsError
 from governance.facts import Change, Content
+from governance.hosts import VARIABLES
 
 OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 MODE = re.compile(r"[0-7]{6}")
@@ -40,6 +41,8 @@ class Hello:
     options: tuple[str, ...]
     pid: int
     start: int
+    host: Mapping[str, str] = field(default_factory=dict)
+    """What the hook's environment holds of the variables by which hosts name pushers."""
 
     @property
     def handle(self) -> str:
@@ -100,7 +103,14 @@ def hello(payload: bytes) -> Hello:
         raise FactsError("a ref is named twice in one push", code="push.malformed_lines")
     pid, start = (_handle(found.get(name)) for name in ("pid", "start"))
     options = tuple(_latin(option) for option in _list(found, "options"))
-    return Hello(_text(found, "repository"), _text(found, "session"), parsed, options, pid, start)
+    return Hello(_text(found, "repository"), _text(found, "session"), parsed, options, pid, start, _host(found))
+
+
+def _host(found: Mapping[str, Any]) -> Mapping[str, str]:
+    said = found.get("host", {})
+    if not isinstance(said, dict) or not said.keys() <= VARIABLES:
+        raise FactsError(f"expected what the host says by name, got {said!a:.80}")
+    return {name: _latin(value) for name, value in said.items()}
 
 
 def _handle(value: object) -> int:

@@ -22,6 +22,7 @@ from governance.completing import Completed, complete
 from governance.decision import Decision, decide
 from governance.errors import DeniedError, FactsError, GovernanceError
 from governance.facts import PushContext, UpdateFacts, is_zero
+from governance.identify import Identity
 from governance.policy import Policy
 from governance.record import Effects
 from governance.review import changes
@@ -46,18 +47,6 @@ class KeysMovedError(GovernanceError):
     """A key was enrolled or revoked between verification and decision; the signatures must be judged again."""
 
     code = "facts.keys_moved"
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who pushes, and how we know."""
-
-    principal: str
-    kind: str
-    transport: str
-    enforced: bool
-    token: str = ""
-    """Public id of the token that was shown, where one was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,7 @@ def decided(
         "handle": effects.handle,
         "refs": [[ref.update.old, ref.update.new, ref.update.ref] for ref in decision.refs],
         "verdicts": [[verdict.reason for verdict in ref.verdicts] for ref in decision.refs],
+        "signers": [signers(ref.update) for ref in decision.refs],
     }
     if decision.allowed:
         data |= {
@@ -96,6 +98,16 @@ def decided(
             "abandoned": [list(pair) for pair in effects.abandoned],
         }
     return Draft(kind=Kind.PUSH_DECIDED, actor=actor, repo=repository, subject=decision.refs[0].update.ref, data=data)
+
+
+def signers(update: UpdateFacts) -> list[list[object]]:
+    """Return [fingerprint, objects signed] of each enrolled key that signed a commit or the tag of an update.
+
+    What a key has landed is found by these; the facts document knows the objects by name.
+    """
+    signed = [commit.signature for commit in update.commits] + ([update.tag.signature] if update.tag else [])
+    found = Counter(signature.fingerprint for signature in signed if not signature.code and signature.fingerprint)
+    return [[fingerprint, count] for fingerprint, count in sorted(found.items())]
 
 
 def applied(data: Mapping[str, Any], seq: int, moved: Iterable[tuple[str, str, str]], *, repository: str) -> Draft:

@@ -2,16 +2,19 @@
 
 A signature is judged at *receive* time. When it was made is the signer's claim; a thief who holds an expired or
 revoked key can date a signature back, and libraries that judge a key at the signature's own time accept that.
-All times here are whole seconds since the epoch, UTC. All fingerprints are upper-case hex.
+All times here are whole seconds since the epoch, UTC. A fingerprint is upper-case hex where the key is OpenPGP,
+and `SHA256:` with base64 where it is SSH: so it names the kind of its key too, and cannot be mistaken.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Protocol, TypeAlias
 
-from governance.errors import EnrolmentError, FactsError
+from governance.errors import EnrolmentError
+from governance.refusals import SignatureRefused
 
 MAX_SIGNATURE = 16 * 1024
 """Bytes of armored signature that we look at; RSA-4096 with every usual subpacket needs under 2 KiB."""
@@ -19,43 +22,26 @@ MAX_SIGNATURE = 16 * 1024
 MAX_AHEAD = 300
 """Seconds that a signer's clock may be ahead of ours."""
 
-REFUSALS: Mapping[str, str] = {
-    "signature.missing": "There is no signature.",
-    "signature.size": "The signature is larger than any real one.",
-    "signature.format": "This is not an OpenPGP signature (SSH and X.509 signatures are not enrolled here).",
-    "signature.armor": "The signature is not exactly one well-formed PGP SIGNATURE block.",
-    "signature.crc": "The checksum of the armor does not match its content.",
-    "signature.malformed": "The signature packet cannot be read.",
-    "signature.not_one": "There is more than one packet, or one that is not a signature.",
-    "signature.v6": "The signature is of OpenPGP version 6, which git's tools cannot verify yet.",
-    "signature.version": "The signature is of an OpenPGP version other than 4.",
-    "signature.type": "The signature is not over binary data; a text signature fits several different commits.",
-    "signature.hash": "The signature uses a hash that is not SHA-256, SHA-384 or SHA-512.",
-    "signature.algorithm": "The signature is made with something other than RSA, ECDSA or EdDSA.",
-    "signature.no_time": "The signature does not say, exactly once and signed, when it was made.",
-    "signature.no_fingerprint": "The signature does not name its key, exactly once and signed, by full fingerprint.",
-    "signature.unsigned_area": "The signature's unsigned area holds more than the issuer's own id.",
-    "signature.unknown_key": "No enrolled key has that fingerprint.",
-    "signature.key_not_yet": "The key was enrolled after this was received.",
-    "signature.key_revoked": "The key was revoked before this was received.",
-    "signature.key_expired": "The key had expired when this was received, whatever date the signature claims.",
-    "signature.expired": "The signature itself had expired when this was received.",
-    "signature.future": "The signature claims to be made in the future.",
-    "signature.bad": "The signature does not verify: content, signature and key do not belong together.",
-    "signature.other_key": "The signature was verified by another key than the one it names.",
-}
-"""Every code a verifier may refuse with, and the sentence people read. Codes are never reused."""
+
+class Purpose(StrEnum):
+    """What a signature is for. An SSH signature names it (its namespace); OpenPGP's does not, and needs the text."""
+
+    OBJECT = "git"
+    """A commit or a tag; git's own namespace."""
+    STATEMENT = "twinseal"
+    """A statement, or a proof of possession. Their texts begin as no git object does, nor as each other."""
 
 
-class SignatureRefused(FactsError):  # noqa: N818 - an answer about one signature, not a breakdown of ours
-    """A signature that proves nothing. `code` is one of `REFUSALS`; `detail` says expected, got, which."""
+class KeyKind(StrEnum):
+    """The two kinds of key that sign here."""
 
-    def __init__(self, code: str, detail: str = "") -> None:
-        super().__init__(f"{REFUSALS[code]} {detail}".rstrip(), code=code)
-        self.detail = detail
+    OPENPGP = "openpgp"
+    SSH = "ssh"
 
-    def __reduce__(self) -> tuple[type[SignatureRefused], tuple[str, str]]:
-        return SignatureRefused, (self.code, self.detail)  # It crosses from the worker process.
+
+def kind_of(fingerprint: str) -> KeyKind:
+    """Return the kind of the key that this is the fingerprint of."""
+    return KeyKind.SSH if fingerprint.startswith("SHA256:") else KeyKind.OPENPGP
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +57,14 @@ class SubKey:
 class EnrolledKey:
     """A certificate bound to one principal, with the signing keys it had at enrolment and no others.
 
-    Whoever steals the primary key can add a signing subkey to the certificate; it is not in `subkeys`.
+    Whoever steals the primary key can add a signing subkey to the certificate; it is not in `subkeys`. An SSH key is
+    its own only signing key; its end is what its holder asked for at enrolment.
     """
 
     fingerprint: str
     principal: str
     certificate: bytes
+    """The binary OpenPGP certificate, or the SSH public key blob."""
     subkeys: tuple[SubKey, ...]
     enrolled_at: int
     revoked_at: int | None = None
@@ -93,6 +81,23 @@ class CertificateInfo:
     signing_keys: tuple[SubKey, ...]
     certificate: bytes
     """Binary, exactly one public certificate: what to enrol."""
+    ends: int | None = None
+    """When an SSH key shall end, by its holder's word at enrolment. An OpenPGP certificate says so itself."""
+
+    def until(self, ends: int | None, *, at: int) -> CertificateInfo:
+        """Return it with the end that its holder asks for.
+
+        Raises:
+            EnrolmentError: The end has passed at `at`, or the key is OpenPGP.
+        """
+        if ends is None:
+            return self
+        if kind_of(self.fingerprint) is KeyKind.OPENPGP:
+            said = f"key {self.fingerprint}: its certificate says when it ends; expected no other end, got {ends}"
+            raise EnrolmentError(said, code="key.ends")
+        if ends <= at:
+            raise EnrolmentError(f"key {self.fingerprint}: expected an end after {at}, got {ends}", code="key.expired")
+        return replace(self, signing_keys=tuple(SubKey(key.fingerprint, ends) for key in self.signing_keys), ends=ends)
 
     def enrol(self, principal: str, *, at: int) -> EnrolledKey:
         """Return the key bound to a principal. That the principal holds it must have been proved before."""
@@ -131,8 +136,8 @@ class Verified:
     """Of the primary key: what enrolment names."""
     key: str
     """Of the signing key that did it."""
-    created: int
-    """The signer's claim, at most `MAX_AHEAD` seconds in our future."""
+    created: int | None
+    """The signer's claim, at most `MAX_AHEAD` seconds in our future; None for SSH, which makes none."""
 
 
 Item: TypeAlias = tuple[bytes, bytes | None]
@@ -142,8 +147,16 @@ Item: TypeAlias = tuple[bytes, bytes | None]
 class SignatureVerifier(Protocol):
     """Decides what a detached signature proves. Keeps no state that an answer depends on."""
 
-    def verify(self, payload: bytes, signature: bytes | None, registry: Registry, *, at: int) -> Verified:
-        """Return who signed `payload`, judged at `at`.
+    def verify(
+        self,
+        payload: bytes,
+        signature: bytes | None,
+        registry: Registry,
+        *,
+        at: int,
+        purpose: Purpose = Purpose.OBJECT,
+    ) -> Verified:
+        """Return who signed `payload`, judged at `at`, for this purpose.
 
         Raises:
             SignatureRefused: it proves nothing; the code says why.
@@ -152,7 +165,7 @@ class SignatureVerifier(Protocol):
         ...
 
     def verify_many(self, items: Sequence[Item], registry: Registry, *, at: int) -> list[Verified | SignatureRefused]:
-        """Return one answer for each item, in order; a refusal of one does not stop the others."""
+        """Return one answer for each git object, in order; a refusal of one does not stop the others."""
         ...
 
     def close(self) -> None:
@@ -181,16 +194,21 @@ def standing_of(registry: Registry, issuer: str, *, created: int, at: int) -> En
     return key
 
 
-def possession_challenge(origin: str, *, principal: str, fingerprint: str, nonce: str) -> bytes:
+def possession_challenge(
+    origin: str, *, principal: str, fingerprint: str, nonce: str, ends: int | None = None
+) -> bytes:
     """Return what a principal signs to prove that it holds a key it wants enrolled.
 
     The first line keeps the proof from being anything else: no git object starts so, and no commit signature
     passes for a proof. `nonce` is ours, unguessable and used once; the caller remembers it.
+    `ends` is in it where the holder asks for an end of its key, so that nobody on the way puts it off.
 
     Raises:
         EnrolmentError: a field is empty or could smuggle in a line of its own.
     """
     fields = {"origin": origin, "principal": principal, "fingerprint": fingerprint, "nonce": nonce}
+    if ends is not None:
+        fields["ends"] = str(ends)
     for name, value in fields.items():
         if not value or not value.isprintable():
             raise EnrolmentError(f"{name}: expected one printable line, got {value!r}")

@@ -43,6 +43,8 @@ class Scene:
 
     raw: bytes
     enrolled: tuple[EnrolledKey, ...]
+    ring: tuple[bytes, ...] = ()
+    """Certificates that git has in its ring, and nobody enrolled."""
 
 
 @dataclass
@@ -204,7 +206,7 @@ def unknown(forge: Forge) -> Scene:
 
 def namesake(forge: Forge) -> Scene:
     real, forged, raw = forge.key(email="a@b.example"), forge.key(email="a@b.example"), commit_bytes(TREE)
-    return Scene(with_signature(raw, forge.sign(raw, forged)), (forge.enrol(real),))
+    return Scene(with_signature(raw, forge.sign(raw, forged)), (forge.enrol(real),), (forge.certificate(forged),))
 
 
 def added_later(forge: Forge) -> Scene:
@@ -251,10 +253,16 @@ def user_id_revoked(forge: Forge) -> Scene:
     return Scene(signed, (forge.enrol(key),))
 
 
-def inline(forge: Forge) -> Scene:
-    key, raw = forge.key(), commit_bytes(TREE)
-    message = forge.gpg("--armor", "--local-user", key.fingerprint, "--sign", at=BEFORE, stdin=raw)
-    return Scene(with_signature(raw, message), (forge.enrol(key),))
+def inline(*, other: bool) -> Callable[[Forge], Scene]:
+    """Return a case with a whole signed message for a signature: of this commit, or of another text."""
+
+    def build(forge: Forge) -> Scene:
+        key, raw = forge.key(), commit_bytes(TREE)
+        text = b"quite another\n" if other else raw
+        message = forge.gpg("--armor", "--local-user", key.fingerprint, "--sign", at=BEFORE, stdin=text)
+        return Scene(with_signature(raw, message), (forge.enrol(key),))
+
+    return build
 
 
 def unhashed_note(packet: bytes) -> bytes:
@@ -452,7 +460,8 @@ CASES = (
         lambda f: plain(f, at=CREATED - DAY, options=("--ignore-time-conflict",)),
     ),
     Case("41 key without the sign flag", "signature.bad", "E", "", without_sign_flag),
-    Case("42 an inline message", "signature.armor", "N", "", inline),
+    Case("42 an inline message", "signature.armor", "N", "", inline(other=False)),
+    Case("43 an inline message of another text", "signature.armor", "N", "", inline(other=True)),
     Case(
         "44 empty",
         "signature.missing",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ ROOT = Path(__file__).parents[1]
 NAMES = {"id", "ours", "other", "other_name", "unit", "ratio", "reach", "met", "n", "note"}
 IDS = {
     "push.http.1", "push.added_ms", "facts.8", "facts.8.push_s", "hook.start", "cli.help", "decide.4", "decide.flat",
+    "verify.ssh", "verify.ssh.log",
+    *(["push.ssh.1"] if shutil.which("sshd", path="/usr/sbin:/usr/bin:/sbin:/bin") else []),
 }  # fmt: skip
 
 

@@ -10,7 +10,8 @@ import pytest
 TOP = Path(__file__).parent.parent
 CORE = {
     "errors", "verdict", "facts", "standing", "decision", "approvers", "controls", "explain", "gathered", "completing",
-    "patterns", "policy", "policy_reading", "policy_text", "record", "strict_yaml", "objects", "signatures", "ports",
+    "hosts", "patterns", "policy", "policy_reading", "policy_text", "record", "refusals", "strict_yaml", "objects",
+    "signatures", "ports",
 }  # fmt: skip
 ROOMS = {"people", "review", "state", "coordinate", "detect", "tell", "play"}
 IMPURE = {
@@ -74,7 +75,7 @@ def forbidden(module: str) -> set[str]:
         return {f"governance.{room}" for room in above}
     if place(module) in ROOMS:
         return {f"governance.{room}" for room in ("adapters", "entrypoints", "receive", "reconcile")}
-    if place(module) in {"receive", "reconcile", "service"}:
+    if place(module) in {"identify", "receive", "reconcile", "service"}:
         return {"governance.adapters", "governance.entrypoints"}
     return set()
 
@@ -89,7 +90,7 @@ def test_the_reader_of_imports_sees_every_spelling() -> None:
 
 
 def test_every_module_is_in_a_place_that_the_rules_know() -> None:
-    known = CORE | ROOMS | {"", "adapters", "entrypoints", "receive", "reconcile", "service", "__main__"}
+    known = CORE | ROOMS | {"", "adapters", "entrypoints", "identify", "receive", "reconcile", "service", "__main__"}
     assert {place(module) for module in MODULES if within(module, "governance")} <= known
     assert {"audit", "governance"} <= set(MODULES)
     assert len(MODULES) > 50

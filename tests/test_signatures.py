@@ -5,16 +5,8 @@ import pickle
 import pytest
 
 from governance.errors import EnrolmentError
-from governance.signatures import (
-    MAX_AHEAD,
-    REFUSALS,
-    EnrolledKey,
-    SignatureRefused,
-    SubKey,
-    possession_challenge,
-    register,
-    standing_of,
-)
+from governance.refusals import REFUSALS, SignatureRefused
+from governance.signatures import MAX_AHEAD, EnrolledKey, SubKey, possession_challenge, register, standing_of
 from keys import key_of
 
 ANA, BOB = key_of("ana"), key_of("bob")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -26,8 +25,10 @@ import gnupg
 
 from governance.adapters.colons import UNUSABLE, read_listing
 from governance.adapters.openpgp import Signature, admit, certificate
+from governance.adapters.private import private_folder
 from governance.errors import EnrolmentError, SignatureToolError
-from governance.signatures import CertificateInfo, EnrolledKey, Item, Registry, SignatureRefused, SubKey, Verified
+from governance.refusals import SignatureRefused
+from governance.signatures import CertificateInfo, EnrolledKey, Item, Purpose, Registry, SubKey, Verified
 
 LONGEST_HOME = 80
 """Characters; the agent's sockets live in the home and a socket's path ends at 107."""
@@ -72,15 +73,7 @@ class KeyHome:
             EnrolmentError: it is not a directory of ours alone.
             SignatureToolError: gpg cannot be run.
         """
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        seen = path.lstat()
-        if not stat.S_ISDIR(seen.st_mode) or seen.st_mode & 0o077 or seen.st_uid != os.getuid():
-            raise EnrolmentError(
-                f"key home {path}: expected a directory of uid {os.getuid()} with mode 0700, "
-                f"got uid {seen.st_uid} and mode {stat.S_IMODE(seen.st_mode):04o}",
-                code="key.home",
-            )
-        self.path = path
+        self.path = private_folder(path)
         self._link: Path | None = None
         self.short = self._short()
         """The same home under a name that leaves room for its sockets: what to give to gpg."""
@@ -190,8 +183,17 @@ class GnuPGVerifier:
     def __init__(self, *, gpg: str = "gpg") -> None:
         self._gpg = gpg
 
-    def verify(self, payload: bytes, signature: bytes | None, registry: Registry, *, at: int) -> Verified:
+    def verify(
+        self,
+        payload: bytes,
+        signature: bytes | None,
+        registry: Registry,
+        *,
+        at: int,
+        purpose: Purpose = Purpose.OBJECT,
+    ) -> Verified:
         """Return who signed `payload`, judged at `at`; see `SignatureVerifier.verify`."""
+        del purpose  # An OpenPGP signature names none: what it is over must say what it is.
         framed, key = admit(payload, signature, registry, at=at)
         with _home_with(key.certificate, at=at, gpg=self._gpg) as home:
             (home.path / "signature").write_bytes(framed.packet)

@@ -9,12 +9,16 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from governance.adapters import git, resources
+from governance.adapters import freeze_marks, git, resources
+from governance.adapters.as_owner import as_owner
 from governance.errors import SettingsError
 
 HOOKS = ("pre-receive", "reference-transaction", "post-receive")
+DISPATCHED = ("pre-receive", "post-receive")
+"""Those that a forge runs from a folder. Nobody dispatches the transaction hook, so it is always git's own."""
 MODULES = "twinseal_hook"
 FOLDER = "twinseal"
 
@@ -54,36 +58,49 @@ def _recent(python: str) -> bool:
     return subprocess.run(asked, check=False, capture_output=True).returncode == 0
 
 
-def install(repository: Path, *, identifier: str, socket: Path) -> None:
-    """Write hooks, modules, configuration and the folders they use. Safe to repeat.
+def install(repository: Path, *, identifier: str, socket: Path, dispatched: bool = False) -> None:
+    """Write hooks, modules, configuration and the folders they use, as the git user. Safe to repeat.
 
-    The folder `twinseal/` belongs to the git user; the service reads its spool.
+    The folder `twinseal/` belongs to the git user; the service reads its spool. Where the host runs hooks from
+    `hooks/<name>.d/` (`dispatched`), ours go there, and its own stay.
+
+    Raises:
+        SettingsError: A path does not suit a hook, or we may not become the git user.
     """
-    home = repository / FOLDER
-    for path in (str(home), interpreter()):
+    home, python = repository / FOLDER, interpreter()
+    marker = freeze_marks.beside(socket, repository)
+    for path in (str(home), python, str(marker)):
         if not PLAIN_PATH.fullmatch(path):
             raise SettingsError(f"{path!r}: a path that goes into a hook has only letters, digits and ._+/-")
+    conf = {"repository": identifier, "socket": socket, "git": git.program(), "marker": marker}
+    conf |= {"dispatched": "yes"} if dispatched else {}
+    lines = "".join(f"{name} {value}\n" for name, value in conf.items())
+    # Everything is read before we become the git user, who need not be able to read our package.
+    files = {home / "hook" / MODULES / name: (data, 0o644) for name, data in _modules().items()}
+    files[home / "conf"] = (lines.encode(), 0o644)
+    files |= {path: (data, 0o755) for path, data in _hooks(repository, dispatched=dispatched).items()}
+    as_owner(repository, lambda: _install(repository, files, python))
+
+
+def _install(repository: Path, files: Mapping[Path, tuple[bytes, int]], python: str) -> None:
+    home = repository / FOLDER
     (home / "reservations").mkdir(parents=True, exist_ok=True)
-    (home / "hook" / MODULES).mkdir(parents=True, exist_ok=True)
     (home / "applied").touch()
-    for name, text in _modules().items():
-        _write(home / "hook" / MODULES / name, text, mode=0o644)
-    conf = f"repository {identifier}\nsocket {socket}\ngit {git.program()}\n"
-    _write(home / "conf", conf.encode(), mode=0o644)
-    (repository / "hooks").mkdir(exist_ok=True)
-    for name, text in _hooks(home).items():
-        _write(repository / "hooks" / name, text, mode=0o755)
+    for path, (data, mode) in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, data, mode=mode)
     git.set_config(repository, CONFIG)
-    compiled = [interpreter(), "-IS", "-m", "compileall", "-q", str(home / "hook")]
-    subprocess.run(compiled, check=True, capture_output=True)
+    subprocess.run([python, "-IS", "-m", "compileall", "-q", str(home / "hook")], check=True, capture_output=True)
 
 
-def faults(repository: Path, *, identifier: str) -> list[str]:
-    """Return everything that keeps the hooks from being obeyed; an empty list is the only good answer."""
+def faults(repository: Path, *, identifier: str, socket: Path | None = None, dispatched: bool = False) -> list[str]:
+    """Return everything that keeps the hooks from being obeyed; an empty list is the only good answer.
+
+    `socket` is where the service listens, for who knows it.
+    """
     found = []
     home = repository / FOLDER
-    for name, text in _hooks(home).items():
-        path = repository / "hooks" / name
+    for path, text in _hooks(repository, dispatched=dispatched).items():
         if not path.is_file():
             found.append(f"{path} is missing: pushes are not checked")
         elif not os.access(path, os.X_OK):
@@ -95,8 +112,13 @@ def faults(repository: Path, *, identifier: str) -> list[str]:
         if not path.is_file() or path.read_bytes() != text:
             found.append(f"{path} is not the module that this version installs")
     conf = home / "conf"
-    if not conf.is_file() or f"repository {identifier}\n" not in conf.read_text(encoding="utf-8"):
+    said = conf.read_text(encoding="utf-8") if conf.is_file() else ""
+    if f"repository {identifier}\n" not in said:
         found.append(f"{conf} does not name this repository ({identifier})")
+    elif socket and f"socket {socket}\n" not in said:
+        found.append(f"{conf} does not name the socket that the service listens at ({socket})")
+    dispatchers = [repository / "hooks" / name for name in DISPATCHED] if dispatched else []
+    found += [f"{path} of the host is not there: it runs ours" for path in dispatchers if not os.access(path, os.X_OK)]
     return found + _config_faults(repository)
 
 
@@ -114,9 +136,14 @@ def _config_faults(repository: Path) -> list[str]:
     return found
 
 
-def _hooks(home: Path) -> dict[str, bytes]:
-    shipped = resources.folder("hooks")
-    return {name: _filled((shipped / name).read_text(encoding="utf-8"), home) for name in HOOKS}
+def _hooks(repository: Path, *, dispatched: bool) -> dict[Path, bytes]:
+    """Return every hook by where it goes, filled in for this repository."""
+    shipped, folder = resources.folder("hooks"), repository / "hooks"
+    places = {
+        name: folder / f"{name}.d" / FOLDER if dispatched and name in DISPATCHED else folder / name for name in HOOKS
+    }
+    home = repository / FOLDER
+    return {place: _filled((shipped / name).read_text(encoding="utf-8"), home) for name, place in places.items()}
 
 
 def _filled(template: str, home: Path) -> bytes:

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from governance.errors import EnrolmentError
-from governance.signatures import MAX_SIGNATURE, EnrolledKey, Registry, SignatureRefused, standing_of
+from governance.refusals import SignatureRefused
+from governance.signatures import MAX_SIGNATURE, EnrolledKey, Registry, standing_of
 
 MAX_CERTIFICATE = 256 * 1024
 """Bytes of certificate that we look at; one with photographs and a hundred certifications is smaller."""

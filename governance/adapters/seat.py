@@ -13,7 +13,7 @@ from governance.errors import SettingsError
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A folder with a key home, tokens, and which service it belongs to."""
+    """A folder with key homes, tokens, and which service it belongs to."""
 
     path: Path
 
@@ -21,6 +21,11 @@ class Seat:
     def keys(self) -> Path:
         """The GnuPG home."""
         return self.path / "gnupg"
+
+    @property
+    def ssh(self) -> Path:
+        """The folder of SSH keys."""
+        return self.path / "ssh"
 
     def about(self) -> dict[str, Any]:
         """Return what the seat knows of itself; empty before it was enrolled."""

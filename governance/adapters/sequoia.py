@@ -21,7 +21,8 @@ import pysequoia
 
 from governance.adapters.openpgp import Signature, admit
 from governance.errors import SignatureToolError
-from governance.signatures import EnrolledKey, Item, Registry, SignatureRefused, Verified
+from governance.refusals import SignatureRefused
+from governance.signatures import EnrolledKey, Item, Purpose, Registry, Verified
 
 IN_PROCESS = 300
 """Signatures verified here; more go to a worker process, since the library holds the interpreter lock throughout."""
@@ -39,8 +40,17 @@ class SequoiaVerifier:
         self._pool: ProcessPoolExecutor | None = None
         self._starting = Lock()
 
-    def verify(self, payload: bytes, signature: bytes | None, registry: Registry, *, at: int) -> Verified:
+    def verify(
+        self,
+        payload: bytes,
+        signature: bytes | None,
+        registry: Registry,
+        *,
+        at: int,
+        purpose: Purpose = Purpose.OBJECT,
+    ) -> Verified:
         """Return who signed `payload`, judged at `at`; see `SignatureVerifier.verify`."""
+        del purpose  # An OpenPGP signature names none: what it is over must say what it is.
         framed, key = admit(payload, signature, registry, at=at)
         primary, signer = _signed_by(payload, framed, self._certificate(key))
         if primary != key.fingerprint or signer != framed.issuer:

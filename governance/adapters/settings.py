@@ -12,7 +12,7 @@ import yaml
 from governance.errors import SettingsError
 
 PREFIX = "TWINSEAL_"
-FOREIGN = frozenset({"SESSION", "RESERVATION", "VECTORS"})
+FOREIGN = frozenset({"SESSION", "RESERVATION", "USER", "VECTORS"})
 """Set by us for the hooks, or by people for the tests; not settings."""
 
 

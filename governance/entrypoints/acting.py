@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from governance.adapters import clock, settings
 from governance.adapters.client import Client
 from governance.adapters.seat import Seat
-from governance.errors import RequestError, SettingsError
+from governance.entrypoints import keyring
+from governance.errors import SettingsError
 
 
 def seat() -> Seat:
@@ -43,7 +43,7 @@ def chosen(repository: str) -> str:
     raise SettingsError(said, mend="Add --repo NAME.")
 
 
-def act(type_: str, path: str, said: Mapping[str, Any], *, repository: str = "", **extra: str) -> dict[str, Any]:
+def act(type_: str, path: str, said: Mapping[str, Any], *, repository: str = "", **extra: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     """Sign a statement as this seat and hand it in; return the answer."""
     here = seat()
     statement, signature = signed(here, type_, said)
@@ -63,24 +63,4 @@ def signed(here: Seat, type_: str, body: Mapping[str, Any]) -> tuple[str, str]:
         nonce=clock.nonce(),
         body=body,
     )
-    return raw.decode(), sign(here, raw, here.need("fingerprint"))
-
-
-def sign(here: Seat, data: bytes, fingerprint: str) -> str:
-    """Return the armored signature of a key in this seat's home."""
-    from governance.adapters.gnupg import KeyHome
-
-    with KeyHome(here.keys) as home:
-        try:
-            return home.sign(data, fingerprint, passphrase=_passphrase(here)).decode("ascii")
-        except UnicodeDecodeError as exc:
-            raise RequestError("gpg made a signature that is not armored") from exc
-
-
-def _passphrase(here: Seat) -> str | None:
-    """Return the key's passphrase where it has one: from the terminal, never from an argument."""
-    if here.about().get("passphrase") != "yes":
-        return None
-    import getpass
-
-    return getpass.getpass(f"Passphrase of {here.need('principal')}: ") if os.isatty(0) else os.read(0, 1024).decode()
+    return raw.decode(), keyring.sign(here, raw, here.need("fingerprint"))

@@ -14,7 +14,8 @@ from fastapi import Path as InPath
 
 from audit import reads
 from governance import version
-from governance.adapters import clock, git
+from governance.adapters import clock, freeze_marks, git
+from governance.adapters.ssh_keys import is_ssh
 from governance.entrypoints.models import (
     Challenge,
     ChallengeRequest,
@@ -35,7 +36,7 @@ from governance.policy_text import describe
 from governance.review import acts as review
 from governance.review import changes
 from governance.service import Service
-from governance.state import read, status
+from governance.state import landings, read, status
 from governance.state.fold import Tx
 
 PAGE = 200
@@ -81,9 +82,10 @@ def _said(signed: SignedStatement) -> Statement:
 
 
 def _certificate(text: str) -> bytes:
-    """Return the bytes of a certificate that came as armor or as base64."""
-    if text.lstrip().startswith("-----BEGIN PGP"):
-        return text.encode("ascii", "replace")
+    """Return the bytes of a key that came as armor, as a line of SSH, or as base64."""
+    raw = text.encode("utf-8", "replace")
+    if text.lstrip().startswith("-----BEGIN PGP") or is_ssh(raw):
+        return raw
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as exc:
@@ -119,7 +121,7 @@ def challenge(wanted: ChallengeRequest, request: Request, service: The) -> Chall
             principals.invitation(tx, wanted.secret, now=service.clock())
     else:
         authenticated(request)
-    found = enrolment.inspected(service, _certificate(wanted.certificate))
+    found = enrolment.inspected(service, _certificate(wanted.certificate), wanted.ends)
     nonce = _challenges(request).give(clock.nonce(), found.fingerprint, now=service.clock())
     return Challenge(log=service.log, nonce=nonce, fingerprint=found.fingerprint)
 
@@ -127,7 +129,7 @@ def challenge(wanted: ChallengeRequest, request: Request, service: The) -> Chall
 @router.post("/keys", status_code=201)
 def enroll(wanted: EnrolRequest, request: Request, service: The) -> Enrolled:
     """Enrol a key with an enrolment secret and proof of possession."""
-    found = enrolment.inspected(service, _certificate(wanted.certificate))
+    found = enrolment.inspected(service, _certificate(wanted.certificate), wanted.ends)
     _challenges(request).take(wanted.nonce, found.fingerprint, now=service.clock())
     token, _ = tokens.fresh(clock.token())
     profile = {"name": wanted.name, "emails": wanted.emails}
@@ -139,7 +141,7 @@ def enroll(wanted: EnrolRequest, request: Request, service: The) -> Enrolled:
 @router.post("/keys/rotation", status_code=201)
 def rotate(wanted: RotateRequest, request: Request, caller: Asking, service: The) -> Done:
     """Replace one's own key."""
-    found = enrolment.inspected(service, _certificate(wanted.certificate))
+    found = enrolment.inspected(service, _certificate(wanted.certificate), wanted.ends)
     _challenges(request).take(wanted.nonce, found.fingerprint, now=service.clock())
     done = acts.rotate_key(service, caller, _said(wanted), about=found, nonce=wanted.nonce, proof=wanted.proof)
     return _done(done)
@@ -149,6 +151,25 @@ def rotate(wanted: RotateRequest, request: Request, caller: Asking, service: The
 def revoke(signed: SignedStatement, caller: Asking, service: The) -> Done:
     """Revoke a key, at once."""
     return _done(acts.revoke_key(service, caller, _said(signed)))
+
+
+@router.get("/landings")
+def list_landings(
+    caller: Asking,
+    service: The,
+    key: str = "",
+    principal: str = "",
+    before: Annotated[int, Query(ge=0, le=LARGEST)] = LARGEST,
+) -> Listing:
+    """List what a key, or every key of a principal, has landed; newest first, on from the decision `before`.
+
+    A repository's token is shown what landed there.
+    """
+    if bool(key) == bool(principal):
+        raise RequestError("name a key or a principal, and only one of them", code="landings.of_whom")
+    with service.read() as tx:
+        rows = landings.landings(tx, key=key, principal=principal, before=before, limit=PAGE)
+    return Listing(items=[row for row in rows if caller.repository in {"", row["repository"]}])
 
 
 @router.get("/principals")
@@ -266,12 +287,12 @@ def drift(repository: str, caller: Asking, service: The) -> dict[str, Any]:
 
 
 @router.post("/repositories/{repository}/thaw")
-def thaw(repository: str, signed: SignedStatement, caller: Asking, service: The) -> Done:
+def thaw(repository: str, signed: SignedStatement, request: Request, caller: Asking, service: The) -> Done:
     """Lift a freeze, after a written remediation."""
     with service.read() as tx:
         path = Path(read.repository(tx, repository)["path"])
     done = review.thaw(service, caller, _said(signed), repository, actual=git.refs(path))
-    (path / "twinseal" / "frozen").unlink(missing_ok=True)
+    freeze_marks.lift(path, socket=request.app.state.socket)
     return _done(done)
 
 

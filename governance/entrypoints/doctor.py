@@ -10,14 +10,16 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from audit import reads, stores
 from audit.errors import AuditError
 from audit.stores import Connection
 from audit.verify import read_mark
-from governance.adapters import git, hook_files
+from governance.adapters import git, hook_files, processes
 from governance.adapters.settings import Settings
 from governance.errors import GovernanceError
+from governance.hosts import HOSTS, Host, Level
 from governance.state import read, status
 
 GIT_LEAST = (2, 38)
@@ -47,7 +49,7 @@ def examine(settings: Settings) -> list[Finding]:
     try:
         found += _ledger(settings, connection)
         for repository in read.repositories(connection):
-            found += _repository(connection, repository)
+            found += _repository(connection, repository, settings)
     finally:
         connection.close()
     return found
@@ -122,10 +124,12 @@ def _ledger(settings: Settings, connection: Connection) -> Iterator[Finding]:
     yield Finding("warn", "second factor", "not in this version: an owner acts by key and token alone")
 
 
-def _repository(connection: Connection, repository: dict[str, object]) -> Iterator[Finding]:
-    name, path = str(repository["name"]), Path(str(repository["path"]))
+def _repository(connection: Connection, repository: dict[str, Any], settings: Settings) -> Iterator[Finding]:
+    name, path, host = repository["name"], Path(repository["path"]), HOSTS[repository["host"]]
     try:
-        faults = hook_files.faults(path, identifier=str(repository["id"]))
+        faults = hook_files.faults(
+            path, identifier=repository["id"], socket=settings.socket, dispatched=host.dispatched
+        )
         drifted = [ref for ref, _, _ in status.drift(connection, name, git.refs(path))]
     except (GovernanceError, OSError) as exc:
         yield Finding("bad", name, f"cannot be looked at: {exc}")
@@ -134,12 +138,49 @@ def _repository(connection: Connection, repository: dict[str, object]) -> Iterat
         yield Finding("bad", name, fault, f"twinseal hooks install {name}")
     if not faults:
         yield Finding("good", name, "hooks and configuration are in force")
+    yield from _host(name, host)
+    if repository["git_uid"] != os.getuid():
+        yield from _apart(name, path, settings.socket)
     if repository["advisory"]:
         yield Finding("warn", name, "advisory: a principal's own uid can write its files; recorded, not enforced")
     elif repository["git_uid"] == os.getuid():
         yield Finding("warn", name, "not separated: the service's own user owns its files")
+    yield from _pins(connection, name, path)
     if drifted:
         said = f"{len(drifted)} refs are not as recorded: {', '.join(drifted[:3])}"
         yield Finding("warn", name, said, f"twinseal thaw {name} --remediation ...  (pushes under way show here too)")
     for freeze in read.freezes(connection, name):
         yield Finding("warn", name, f"frozen since entry {freeze.seq}: {freeze.reason}", f"twinseal thaw {name}")
+
+
+def _host(name: str, host: Host) -> Iterator[Finding]:
+    """Say how pushers are named, and what a decision is worth there."""
+    if host.level is Level.ENFORCED:
+        yield Finding("good", name, f"host {host.name}: pushers are named by {host.user or 'their session'}")
+    else:
+        yield Finding("warn", name, f"host {host.name}: decided and recorded, not enforced")
+
+
+def _apart(name: str, path: Path, socket: Path) -> Iterator[Finding]:
+    """Say what keeps two users from working together: one asks at a socket, the other reads a spool."""
+    closed = [folder for folder in socket.parents if not folder.stat().st_mode & 0o011]
+    if closed:
+        said = f"the git user cannot come through {closed[0]} to {socket}: every push is refused"
+        yield Finding("bad", name, said, "Set TWINSEAL_SOCKET to a place like /run/twinseal/hook.sock, for both.")
+    spool = path / "twinseal" / "applied"
+    if not os.access(spool, os.R_OK):
+        said = f"{spool} cannot be read by the service (uid {os.getuid()}): what moved is seen late or not at all"
+        yield Finding("bad", name, said, "Put the service's user into the git user's group; directories 0750.")
+
+
+def _pins(connection: Connection, name: str, path: Path) -> Iterator[Finding]:
+    """Name the pins that are promised and not made, where only the git user could make them."""
+    if os.access(path / "refs", os.W_OK):
+        return
+    sql = (
+        "select handle, new, ref from reservation where repository=? and state='reserved' and ref like 'refs/changes/%'"
+    )
+    for handle, oid, ref in connection.execute(sql, (name,)).fetchall():
+        if not processes.alive(handle):
+            command = f"TWINSEAL_RESERVATION={handle} git --git-dir={path} update-ref {ref} {oid} {'0' * len(oid)}"
+            yield Finding("warn", name, f"{ref} is promised and not made", f"As the git user: {command}")

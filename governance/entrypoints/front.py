@@ -57,6 +57,7 @@ class Front:
             name, route, service = _route(scope)
             caller = self._caller(scope, name)
             repository = read.repository(self._look, name)
+            _ours(repository)
         except GovernanceError as exc:
             await _refuse(send, exc)
             return
@@ -102,6 +103,16 @@ class Front:
             "REMOTE_ADDR": str(client[0]),
             "TWINSEAL_SESSION": session,
         }
+
+
+def _ours(repository: dict[str, Any]) -> None:
+    """Refuse a repository that is reached another way: there the git user serves it, and names who pushes."""
+    if repository["host"] != "front":
+        raise DeniedError(
+            f"{repository['name']} is registered with host {repository['host']}, not with the front",
+            code="front.other_host",
+            mend="Fetch and push where that host serves it.",
+        )
 
 
 def _protocol(value: str) -> str:

@@ -18,8 +18,9 @@ import structlog
 from audit.errors import AuditError, EntryError
 from governance import explain, gathered
 from governance.errors import DeniedError, FactsError, GovernanceError, NotFoundError
+from governance.identify import Asker, Identity, identify
 from governance.people.sessions import Sessions
-from governance.receive import ATTEMPTS, UNDECIDED, Answer, Identity, KeysMovedError, Plan, Receiver
+from governance.receive import ATTEMPTS, UNDECIDED, Answer, KeysMovedError, Plan, Receiver
 from governance.reconcile import Reconciler
 from governance.service import Service
 from governance.state.fold import Tx
@@ -73,7 +74,8 @@ class HookSocket:
         try:
             repository = _repository(self._look, hello.repository)
             name = repository["name"]
-            who = self._identify(hello, repository, uid)
+            asker = Asker(uid, uid == os.getuid(), self._sessions.get(hello.session))
+            who = identify(self._look, hello, repository, asker)
             self._reconciler.drain(name, Path(repository["path"]))
             plan = self._receiver.begin(self._look, hello, name, who)
             await _send(writer, f"say\n{explain.heading(plan.context)}\n")
@@ -108,26 +110,6 @@ class HookSocket:
                 return Answer(UNDECIDED, said)
         return Answer(UNDECIDED, "twinseal: keys keep changing; push again in a moment\n")
 
-    def _identify(self, hello: gathered.Hello, repository: dict[str, Any], uid: int) -> Identity:
-        """Return who pushes. Facts are taken only from the registered git user or from ourselves."""
-        if uid not in {repository["git_uid"], os.getuid()}:
-            said = f"uid {uid} is not the git user of {repository['name']} (uid {repository['git_uid']})"
-            raise DeniedError(said, code="identity.not_git_user")
-        if hello.session:
-            caller = self._sessions.get(hello.session)
-            if caller is None or caller.repository != repository["name"]:
-                raise DeniedError("this push belongs to no session of this repository", code="identity.session")
-            return Identity(caller.principal, caller.kind, "http", not repository["advisory"], caller.token)
-        sql = "select name, kind from principal where uid=? and retired_seq is null"
-        row = self._look.execute(sql, (uid,)).fetchone()
-        if row is None:
-            raise DeniedError(
-                f"nobody is enrolled with uid {uid}, and the file transport says nothing else",
-                code="identity.none",
-                mend="Push through the front: git remote set-url origin http://NAME:TOKEN@HOST/git/REPOSITORY.git",
-            )
-        return Identity(row[0], row[1], "file", enforced=False)
-
 
 def _listener(path: Path) -> socket.socket:
     """Bind the socket anew. Who may speak is decided by uid; the hook may run as any git user."""
@@ -140,11 +122,11 @@ def _listener(path: Path) -> socket.socket:
 
 
 def _repository(tx: Tx, identifier: str) -> dict[str, Any]:
-    sql = "select name, path, git_uid, advisory from repository where id=?"
+    sql = "select name, path, git_uid, advisory, host from repository where id=?"
     row = tx.execute(sql, (identifier,)).fetchone()
     if row is None:
         raise NotFoundError(f"repository {identifier!r} is not registered here", code="repository.unknown")
-    return dict(zip(("name", "path", "git_uid", "advisory"), row, strict=True))
+    return dict(zip(("name", "path", "git_uid", "advisory", "host"), row, strict=True))
 
 
 def _peer_uid(writer: asyncio.StreamWriter) -> int:

@@ -17,7 +17,7 @@ class Strict(BaseModel):
 
 
 class SignedStatement(Strict):
-    """A canonical statement and its detached OpenPGP signature; see README, "Statements"."""
+    """A canonical statement and its detached signature: OpenPGP, or SSH in the namespace `twinseal`."""
 
     statement: Annotated[
         str,
@@ -32,7 +32,13 @@ class SignedStatement(Strict):
 class KeyRequest(Strict):
     """A public key that someone wants to enrol."""
 
-    certificate: Annotated[str, Field(max_length=90000, description="The public key, armored, or binary in base64.")]
+    certificate: Annotated[
+        str,
+        Field(max_length=90000, description="The public key: OpenPGP armored, or binary in base64; or an SSH line."),
+    ]
+    ends: Annotated[
+        int | None, Field(ge=0, lt=2**53, description="When an SSH key shall end, in seconds since the epoch.")
+    ] = None
 
 
 class ChallengeRequest(KeyRequest):

@@ -16,8 +16,10 @@ from pathlib import Path
 from governance.adapters import git
 from governance.adapters.gnupg import KeyHome
 from governance.adapters.seat import Seat
+from governance.adapters.ssh_home import CURRENT
 from governance.entrypoints import terminal
 from governance.errors import UnavailableError
+from governance.signatures import KeyKind, kind_of
 
 PATIENCE_S = 20
 
@@ -108,8 +110,8 @@ class Playground:
         except KeyboardInterrupt:
             terminal.say("\nstopping")
 
-    def enroll(self, name: str, *, model_family: str = "", role: str = "") -> Seated:
-        """Enrol an agent, with a key made at its own seat."""
+    def enroll(self, name: str, *, model_family: str = "", role: str = "", ssh: bool = False) -> Seated:
+        """Enrol an agent, with a key made at its own seat: OpenPGP, or SSH."""
         email = f"{name}@example.org"
         options = ("--role", role or name, "--email", email, "--model-family", model_family)
         said = self.owner.twinseal("principal", "add", name, *options, "--json", shown=f"principal add {name}")
@@ -117,7 +119,7 @@ class Playground:
         secret = seat.seat / "secret"
         seat.seat.mkdir(mode=0o700, exist_ok=True)
         secret.write_text(terminal.parsed(said)["secret"], encoding="ascii")
-        seat.twinseal("key", "generate", "--as", name, "--email", email)
+        seat.twinseal("key", "generate", "--as", name, "--email", email, *(("--ssh",) if ssh else ()))
         seat.twinseal("key", "enroll", "--secret-file", str(secret))
         secret.unlink()
         return seat
@@ -176,10 +178,13 @@ class Seated:
             self.git(*command)
 
     def _config(self, credentials: Path) -> dict[str, str]:
+        seat = Seat(self.seat)
+        ssh = kind_of(seat.need("fingerprint")) is KeyKind.SSH
         return {
             "user.name": self.name,
             "user.email": f"{self.name}@example.org",
-            "user.signingkey": Seat(self.seat).need("fingerprint"),
+            "gpg.format": "ssh" if ssh else "openpgp",
+            "user.signingkey": str(seat.ssh / CURRENT) if ssh else seat.need("fingerprint"),
             "credential.helper": f"store --file={credentials}",
             "gc.auto": "0",
         }

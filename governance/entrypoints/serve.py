@@ -20,10 +20,11 @@ from audit import stores
 from audit.highwater import HighWater
 from audit.ledger import Ledger
 from governance import version
-from governance.adapters import clock, git, processes
-from governance.adapters.gnupg import GnuPGVerifier, inspect
+from governance.adapters import clock, freeze_marks, git, processes
+from governance.adapters.gnupg import GnuPGVerifier
 from governance.adapters.sequoia import SequoiaVerifier
 from governance.adapters.settings import Settings
+from governance.adapters.verifying import EitherVerifier, inspect
 from governance.entrypoints import api, problems, web
 from governance.entrypoints.beginning import origin_of
 from governance.entrypoints.front import PREFIX, Front
@@ -35,6 +36,7 @@ from governance.people.enrolment import Challenges
 from governance.people.sessions import Sessions
 from governance.reconcile import Reconciler, World
 from governance.service import Service
+from governance.state import read
 from governance.state.fold import Tx, fold
 from governance.state.schema import SCHEMA
 
@@ -63,7 +65,7 @@ def opened(settings: Settings) -> Iterator[House]:
     origin = origin_of(settings)
     mark = HighWater(settings.state / "high-water", log=origin)
     ledger = Ledger(settings.database, log=origin, clock=clock.now, projector=fold, schema=SCHEMA, highwater=mark)
-    verifier = SequoiaVerifier() if settings.verifier == "sequoia" else GnuPGVerifier()
+    verifier = EitherVerifier(SequoiaVerifier() if settings.verifier == "sequoia" else GnuPGVerifier())
     look = stores.open_reader(settings.database)
     try:
         service = Service(
@@ -75,16 +77,20 @@ def opened(settings: Settings) -> Iterator[House]:
             verifier=verifier,
             reader=inspect,
         )
-        yield House(settings, service, look, Sessions(), Reconciler(service, world()))
+        yield House(settings, service, look, Sessions(), Reconciler(service, world(settings.socket)))
     finally:
         look.close()
         verifier.close()
         ledger.close()
 
 
-def world() -> World:
+def world(socket: Path) -> World:
     """Return this machine, as the reconciler asks it."""
-    return World(refs=git.refs, alive=processes.alive, pin=_pin, mark_frozen=_mark_frozen, tidy=_tidy)
+
+    def mark(path: Path, reason: str) -> None:
+        _mark_frozen(path, reason, socket)
+
+    return World(refs=git.refs, alive=processes.alive, pin=_pin, mark_frozen=mark, tidy=_tidy)
 
 
 def _pin(path: Path, ref: str, oid: str, handle: str) -> None:
@@ -102,9 +108,9 @@ def _tidy(path: Path, held: frozenset[str]) -> None:
                 file.unlink()
 
 
-def _mark_frozen(path: Path, reason: str) -> None:
+def _mark_frozen(path: Path, reason: str, socket: Path) -> None:
     try:
-        (path / "twinseal" / "frozen").write_text(f"{reason}\n", encoding="utf-8")
+        freeze_marks.mark(path, reason, socket=socket)
     except OSError as exc:
         log.warning("freeze.not_marked", path=str(path), error=str(exc))
 
@@ -137,9 +143,17 @@ def application(house: House) -> Callable[..., Awaitable[None]]:
     return both
 
 
+def _mark_again(house: House) -> None:
+    """Set the markers of standing freezes: those beside the socket do not outlive a restart of the machine."""
+    for repository in read.repositories(house.look):
+        for freeze in read.freezes(house.look, repository["name"]):
+            _mark_frozen(Path(repository["path"]), freeze.reason, house.settings.socket)
+
+
 @contextlib.asynccontextmanager
 async def listening(house: House) -> AsyncIterator[None]:
     """Serve the hook socket and run the jobs while the block lasts."""
+    _mark_again(house)
     hooks = HookSocket(house.service, house.look, house.sessions, house.reconciler)
     server = await hooks.serve(house.settings.socket)
     jobs = Jobs(house.service, house.reconciler)

@@ -17,7 +17,7 @@ from governance.record import Kind
 from governance.service import Service
 from governance.signatures import CertificateInfo
 from governance.standing import Principal
-from governance.state import read
+from governance.state import landings, read
 
 T = TypeVar("T")
 TOKEN_DAYS_LIMIT = 366
@@ -114,7 +114,7 @@ def rotate_key(
 
 
 def revoke_key(service: Service, caller: Caller, statement: Statement) -> dict[str, Any]:
-    """Revoke a key at once, by its holder or an owner alone."""
+    """Revoke a key at once, by its holder or an owner alone; answer with how much it has landed."""
 
     def command(tx: Transaction, who: Principal, actor: Actor) -> dict[str, Any]:
         fingerprint = str(statement.body.get("fingerprint"))
@@ -129,7 +129,8 @@ def revoke_key(service: Service, caller: Caller, statement: Statement) -> dict[s
             raise ConflictError(f"key {fingerprint} is revoked since entry {row[1]}", code="key.revoked_already")
         reason = str(statement.body.get("reason", ""))[:200]
         entry = tx.append(keys.revoked(fingerprint, reason=reason, actor=actor, statement=statement.kept()))
-        return {"fingerprint": fingerprint, "principal": row[0], "entry": entry.seq}
+        landed = landings.totals(tx, fingerprint)
+        return {"fingerprint": fingerprint, "principal": row[0], "landed": landed, "entry": entry.seq}
 
     return accepted(service, caller, statement, "key.revoke", command)
 

@@ -53,11 +53,12 @@ class Challenges:
             raise EnrolmentError("this challenge is unknown, used or too old; ask for a new one", code="key.challenge")
 
 
-def inspected(service: Service, certificate: bytes) -> CertificateInfo:
-    """Return what the certificate holds, if it may be enrolled at all."""
+def inspected(service: Service, certificate: bytes, ends: int | None = None) -> CertificateInfo:
+    """Return what the certificate holds, if it may be enrolled at all; `ends` is when an SSH key shall."""
     if len(certificate) > CERTIFICATE_LIMIT:
         raise EnrolmentError(f"a certificate is at most {CERTIFICATE_LIMIT} bytes", code="key.too_large")
-    return service.reader(certificate, at=service.clock() // 1000)
+    at = service.clock() // 1000
+    return service.reader(certificate, at=at).until(ends, at=at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from typing import Any
 from audit.entry import Actor, Draft
 from governance.errors import ConflictError, EnrolmentError
 from governance.record import Kind
+from governance.refusals import SignatureRefused
 from governance.signatures import (
     CertificateInfo,
     EnrolledKey,
-    SignatureRefused,
+    Purpose,
     SignatureVerifier,
     possession_challenge,
     register,
@@ -49,9 +50,11 @@ def proved(
         EnrolmentError: It is not.
     """
     key = about.enrol(principal, at=at)
-    text = possession_challenge(origin, principal=principal, fingerprint=about.fingerprint, nonce=nonce)
+    text = possession_challenge(
+        origin, principal=principal, fingerprint=about.fingerprint, nonce=nonce, ends=about.ends
+    )
     try:
-        verifier.verify(text, proof.encode("ascii"), register([key]), at=at)
+        verifier.verify(text, proof.encode("ascii"), register([key]), at=at, purpose=Purpose.STATEMENT)
     except (SignatureRefused, UnicodeEncodeError) as exc:
         raise EnrolmentError(f"possession not proved: {exc}", code="key.not_possessed") from exc
     return key

@@ -1,4 +1,4 @@
-"""A statement: what a principal decided, in canonical bytes, signed with their enrolled OpenPGP key.
+"""A statement: what a principal decided, in canonical bytes, signed with their enrolled key.
 
 Every change of roster, key, token and repository, and every sign-off, is one; the ledger keeps it whole, so that
 the server alone cannot make one up. A statement is acted on once, within ten minutes of its own time.
@@ -15,7 +15,8 @@ from audit import canonical
 from audit.errors import EntryError
 from governance.errors import ConflictError, DeniedError, RequestError
 from governance.policy import Kind
-from governance.signatures import Registry, SignatureRefused, SignatureVerifier
+from governance.refusals import SignatureRefused
+from governance.signatures import Purpose, Registry, SignatureVerifier
 from governance.standing import Principal, Roster
 from governance.state.fold import Tx
 
@@ -115,7 +116,9 @@ class Desk:
     def _signature(self, statement: Statement) -> str:
         at = self.now // 1000
         try:
-            proved = self.verifier.verify(statement.text, statement.signature, self.registry, at=at)
+            proved = self.verifier.verify(
+                statement.text, statement.signature, self.registry, at=at, purpose=Purpose.STATEMENT
+            )
         except SignatureRefused as exc:
             raise DeniedError(f"the statement's signature: {exc}", code=exc.code) from exc
         signer = self.registry[proved.key].principal

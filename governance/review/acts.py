@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from audit.entry import Actor, Draft
 from audit.transaction import Transaction
 from governance.errors import ConflictError, NotFoundError, RequestError
+from governance.hosts import HOSTS, Host, Level
 from governance.people.acts import accepted
 from governance.people.statements import Statement, owner_only
 from governance.people.tokens import Caller
@@ -70,7 +72,7 @@ def add_repository(
         taken = tx.execute("select name from repository where name=? or path=?", (name, path)).fetchone()
         if taken:
             raise ConflictError(f"{taken[0]} is registered already", code="repository.taken")
-        advisory = body.get("advisory") is True
+        advisory, host = body.get("advisory") is True, _host(body)
         _separate(tx, name, git_uid, advisory=advisory)
         data = {
             "name": name,
@@ -78,13 +80,26 @@ def add_repository(
             "path": path,
             "git_uid": git_uid,
             "advisory": advisory,
+            "host": host.name,
             "refs": [],
             "statement": statement.kept(),
         }
         entry = tx.append(Draft(kind=Kind.REPOSITORY_ADDED.value, actor=actor, repo=name, subject=name, data=data))
-        return {"name": name, "id": identifier, "path": path, "advisory": advisory, "entry": entry.seq}
+        return {**{key: data[key] for key in ("name", "id", "path", "advisory", "host")}, "entry": entry.seq}
 
     return accepted(service, caller, statement, "repository.add", command)
+
+
+def _host(body: Mapping[str, Any]) -> Host:
+    """Return the way in that a repository is registered with: one, and one that can be had."""
+    host = HOSTS.get(str(body.get("host", "front")))
+    if host is None:
+        said = f"{body['host']!r} is no host; known: {', '.join(HOSTS)}"
+        raise RequestError(said, code="repository.host")
+    if host.level is Level.UNREACHED:
+        said = f"{host.name} cannot be governed from here: {host.why}"
+        raise RequestError(said, code="repository.host_unreached", mend="deploy/README.md, the table of hosts")
+    return host
 
 
 def _separate(tx: Transaction, name: str, git_uid: int, *, advisory: bool) -> None:

@@ -127,8 +127,9 @@ def _token_revoked(tx: Tx, entry: Entry, data: Data) -> None:
 
 
 def _repository_added(tx: Tx, entry: Entry, data: Data) -> None:
-    row = (data["name"], data["id"], data["path"], data["git_uid"], int(data["advisory"]), entry.seq)
-    tx.execute("insert into repository values(?,?,?,?,?,?)", row)
+    # Entries from before there were hosts name none: the front was the way in.
+    row = (data["name"], data["id"], data["path"], data["git_uid"], int(data["advisory"]), data.get("host", "front"))
+    tx.execute("insert into repository values(?,?,?,?,?,?,?)", (*row, entry.seq))
     for ref, oid in data["refs"]:
         _set_ref(tx, entry, data["name"], ref, oid)
     _statement(tx, entry, data)
@@ -151,6 +152,10 @@ def _push_decided(tx: Tx, entry: Entry, data: Data) -> None:
     for position, (old, new, ref) in enumerate(data["reserve"]):
         row = (entry.seq, position, entry.repo, data["handle"], old, new, ref)
         tx.execute("insert into reservation values(?,?,?,?,?,?,?,'reserved',null)", row)
+    # Entries from before keys were counted have no signers; nothing is known of those without their facts.
+    for (_, _, ref), signers in zip(data["refs"], data.get("signers", ()), strict=False):
+        for fingerprint, commits in signers:
+            tx.execute("insert into push_signer values(?,?,?,?)", (entry.seq, ref, fingerprint, commits))
     for seq in data["spend"]:
         tx.execute("update sign_off set spent_seq=? where seq=?", (entry.seq, seq))
     for opened in data["opens"]:

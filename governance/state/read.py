@@ -184,11 +184,11 @@ def repository(tx: Tx, name: str) -> dict[str, Any]:
     Raises:
         NotFoundError: None of that name.
     """
-    sql = "select name, id, path, git_uid, advisory from repository where name=?"
+    sql = "select name, id, path, git_uid, advisory, host from repository where name=?"
     row = tx.execute(sql, (name,)).fetchone()
     if row is None:
         raise NotFoundError(f"no repository is called {name!r} here", mend="twinseal repo list")
-    return dict(zip(("name", "id", "path", "git_uid", "advisory"), row, strict=True))
+    return dict(zip(("name", "id", "path", "git_uid", "advisory", "host"), row, strict=True))
 
 
 def repositories(tx: Tx) -> list[dict[str, Any]]:

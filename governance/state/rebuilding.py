@@ -65,8 +65,12 @@ def replace(database: Path, *, progress: Progress) -> Rebuilt:
         connection.execute("begin immediate")
         folded, entries = _folded(connection, progress)
         rows = 0
+        # Made anew, not emptied: a table of an earlier version may lack columns.
         for table in TABLES:
-            connection.execute(f"delete from {table}")  # noqa: S608 - our own names
+            connection.execute(f"drop table if exists {table}")
+        for statement in filter(str.strip, SCHEMA.split(";")):
+            connection.execute(statement)
+        for table in TABLES:
             for row in folded.execute(f"select * from {table}"):  # noqa: S608 - our own names
                 marks = ",".join("?" * len(row))
                 connection.execute(f"insert into {table} values({marks})", row)

@@ -15,6 +15,7 @@ TABLES = (
     "repository",
     "ref_value",
     "reservation",
+    "push_signer",
     "change",
     "patch_set",
     "sign_off",
@@ -43,7 +44,7 @@ create table if not exists token(
   issued_at integer not null, expires_at integer not null, revoked_seq integer) strict, without rowid;
 create table if not exists repository(
   name text primary key, id text not null unique, path text not null, git_uid integer not null,
-  advisory integer not null, added_seq integer not null) strict, without rowid;
+  advisory integer not null, host text not null, added_seq integer not null) strict, without rowid;
 create table if not exists ref_value(
   repository text not null, ref text not null, oid text not null, seq integer not null,
   primary key(repository, ref)) strict, without rowid;
@@ -52,6 +53,10 @@ create table if not exists reservation(
   old text not null, new text not null, ref text not null, state text not null, closed_seq integer,
   primary key(seq, position)) strict, without rowid;
 create index if not exists reservation_open on reservation(repository, ref) where state = 'reserved';
+create table if not exists push_signer(
+  seq integer not null, ref text not null, fingerprint text not null, commits integer not null,
+  primary key(seq, ref, fingerprint)) strict, without rowid;
+create index if not exists push_signer_key on push_signer(fingerprint, seq);
 create table if not exists change(
   repository text not null, number integer not null, ref text not null, target text not null, title text not null,
   author text not null, state text not null, patch_set integer not null, opened_seq integer not null,

@@ -57,7 +57,7 @@ def drift(tx: Tx, repository: str, actual: Refs, *, until: int = 2**53) -> list[
 def overview(tx: Tx, *, repository: str = "") -> dict[str, Any]:
     """Return the figures that `status` shows; of one repository only, where it is named."""
     one = tx.execute("select size, ts from ledger_head").fetchone() or (0, 0)
-    sql = "select name, path, advisory from repository where ? in ('', name) order by name"
+    sql = "select name, path, advisory, host from repository where ? in ('', name) order by name"
     found = _rows(tx, sql, (repository,))
     for one_of_them in found:
         name = (one_of_them["name"],)

@@ -36,6 +36,7 @@ _CLEAN = {
 # A missing object must stay missing, not be fetched; attributes must not choose how files are merged.
 _CONFIG = (b"git", b"-c", b"protocol.allow=never", b"-c", b"core.attributesFile=/dev/null")
 _BUFFER = 1 << 16
+_BETWEEN = 4
 _SIGPIPE = 13
 _SIGKILL = 9
 
@@ -131,6 +132,22 @@ class Git:
         for child in list(self._running):
             posix.kill(child.pid, _SIGKILL)
             self.reap(child)
+
+
+def receive_pack(parent: int) -> int:
+    """Return the nearest ancestor that is git, where a host's own script stands between it and us.
+
+    Raises:
+        Undecided: There is none near.
+    """
+    pid = parent
+    for _ in range(_BETWEEN):
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            head, _, rest = stat.read().rpartition(b")")
+        if head.partition(b"(")[2] in {b"git", b"git-receive-pac"}:  # The kernel keeps fifteen bytes of a name.
+            return pid
+        pid = int(rest.split()[1])
+    raise Undecided(f"none of the {_BETWEEN} processes above this hook is git receive-pack")
 
 
 def started(pid: int) -> int:

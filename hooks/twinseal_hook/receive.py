@@ -3,7 +3,7 @@
 import posix
 
 from . import Refused, Undecided
-from .processes import SERVE, VALUES, WALK, Git, started
+from .processes import SERVE, VALUES, WALK, Git, receive_pack, started
 from .wire import Service, parse_answer, parse_lines, parse_plan
 
 TYPE_CHECKING = False
@@ -20,6 +20,18 @@ LINES = 1 << 20
 
 REFS = 100
 """Refs in a push."""
+
+HOST = (
+    b"REMOTE_USER",
+    b"TWINSEAL_USER",
+    b"GL_USER",
+    b"GL_REPO",
+    b"GITEA_PUSHER_NAME",
+    b"GITEA_REPO_USER_NAME",
+    b"GITEA_REPO_NAME",
+)
+"""All that is passed on of who pushes, by the name the host gave it. The service knows which one counts here, if any.
+Nothing else of the environment leaves this process: servers put passwords into it."""
 
 _PIECE = 1 << 16
 
@@ -46,9 +58,10 @@ def main(home: str) -> int:
 
 def _receive(home: str, conf: dict[str, str], git: Git, updates: "Sequence[Update]") -> int:
     parent = posix.getppid()
-    start = started(parent)
+    pusher = receive_pack(parent) if conf.get("dispatched") == "yes" else parent
+    start = started(pusher)
     with Service(conf["socket"]) as service:
-        service.send(_hello(conf["repository"], updates, pid=parent, start=start))
+        service.send(_hello(conf["repository"], updates, pid=pusher, start=start))
         # While the service thinks, git starts, and what it takes to gather is imported.
         known = [ref for _, _, ref in updates if ref.startswith("refs/")]
         values = git.start(*VALUES, *known) if known else None  # Without a pattern it would list them all.
@@ -64,7 +77,7 @@ def _receive(home: str, conf: dict[str, str], git: Git, updates: "Sequence[Updat
     if code == ALLOWED:
         if posix.getppid() != parent:
             raise Undecided("git receive-pack ended before the push was decided")
-        _reserve(f"{home}/reservations", f"{parent}-{start}", reserved)
+        _reserve(f"{home}/reservations", f"{pusher}-{start}", reserved)
     tell(told)
     return code
 
@@ -87,6 +100,7 @@ def _hello(repository: str, updates: "Sequence[Update]", *, pid: int, start: int
         "options": [posix.environ.get(b"GIT_PUSH_OPTION_%d" % each, b"").decode("latin-1") for each in options],
         "pid": pid,
         "start": start,
+        "host": {name.decode(): posix.environ[name].decode("latin-1") for name in HOST if name in posix.environ},
     }
 
 

@@ -13,7 +13,8 @@ from governance.adapters.gnupg import GnuPGVerifier, KeyHome, inspect
 from governance.adapters.openpgp import frame
 from governance.adapters.sequoia import SequoiaVerifier
 from governance.errors import EnrolmentError, SignatureToolError
-from governance.signatures import SignatureRefused, SignatureVerifier, SubKey, Verified, register
+from governance.refusals import SignatureRefused
+from governance.signatures import SignatureVerifier, SubKey, Verified, register
 from keys import commit_bytes, key_of, make_key, registry_of
 from signature_cases import AFTER, AT, CREATED, DAY, ENDED, LATER, TREE, Forge, Made, without_unhashed
 

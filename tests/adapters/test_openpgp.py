@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from governance.adapters.openpgp import MAX_CERTIFICATE, Signature, certificate, frame
 from governance.errors import EnrolmentError
-from governance.signatures import MAX_SIGNATURE, SignatureRefused
+from governance.refusals import SignatureRefused
+from governance.signatures import MAX_SIGNATURE
 from keys import key_of
 from signature_cases import armored, dearmored
 

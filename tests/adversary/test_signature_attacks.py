@@ -12,15 +12,8 @@ import pytest
 from governance.adapters.gnupg import GnuPGVerifier, KeyHome, inspect
 from governance.adapters.sequoia import SequoiaVerifier
 from governance.objects import Ident, parse_commit
-from governance.signatures import (
-    EnrolledKey,
-    Registry,
-    SignatureRefused,
-    SignatureVerifier,
-    SubKey,
-    possession_challenge,
-    register,
-)
+from governance.refusals import SignatureRefused
+from governance.signatures import EnrolledKey, Registry, SignatureVerifier, SubKey, possession_challenge, register
 from keys import commit_bytes, key_of, make_key, registry_of, sign_commit, with_signature, write_object
 from signature_cases import AFTER, AT, BEFORE, CREATED, ENDED, LATER, TREE, Forge, Made
 

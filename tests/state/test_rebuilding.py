@@ -9,7 +9,7 @@ from audit.errors import StoreError
 from builders import MAIN, OLD, TOPIC, oid
 from governance.state import rebuilding
 from governance.state.schema import TABLES
-from service_world import ServiceWorld
+from service_world import REPOSITORY, ServiceWorld
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +46,7 @@ EDITS = {
     "a change called landed": ("update change set state='landed'", "change, row 0"),
     "a patch set for another head": (f"update patch_set set head='{oid('x')}'", "patch_set, row 0"),
     "a reservation come back": ("update reservation set state='reserved'", "reservation, row 0"),
+    "a key cleared of what it landed": ("delete from push_signer", "push_signer, row 0"),
     "an enrolment secret of mine": ("insert into enrolment values('d','owner',9999999999999,null)", "enrolment, row"),
     "a token of mine": ("insert into token values('i','d','owner','',1,9999999999999,null)", "token, row 0"),
     "a lenient policy": ("update policy set digest='x'", "policy, row 0"),
@@ -121,3 +122,15 @@ def test_progress_ends_with_everything_done(path: Path) -> None:
     rebuilding.compare(path, progress=lambda done, total: said.append((done, total)))
 
     assert said[-1][0] == said[-1][1] > 0
+
+
+def test_a_table_of_an_earlier_version_is_made_anew(path: Path) -> None:
+    """Entries from before there were hosts name none; the column comes with the next rebuild."""
+    edited(path, "alter table repository drop column host")
+
+    rebuilding.replace(path, progress=lambda done, total: None)
+
+    assert check(path).difference == ""
+    state = sqlite.connect(path)
+    assert state.execute("select name, host from repository").fetchall() == [(REPOSITORY, "front")]
+    state.close()

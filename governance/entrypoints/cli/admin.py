@@ -116,16 +116,22 @@ def status(as_json: AsJson = False) -> None:
             "pushes": f"{pushes.get('allowed', 0)} allowed, {pushes.get('refused', 0)} refused (of the last 1000)",
         }
     )
-    rows = [(r["name"], r["open_changes"], r["reserved"], _state(r), r["path"]) for r in found["repositories"]]
+    rows = [
+        (r["name"], r["open_changes"], r["reserved"], r["host"], _state(r), r["path"]) for r in found["repositories"]
+    ]
     terminal.table(
-        ("repository", "open changes", "under way", "state", "path"), rows, empty="no repository is governed yet"
+        ("repository", "open changes", "under way", "host", "state", "path"),
+        rows,
+        empty="no repository is governed yet",
     )
 
 
 def _state(repository: dict[str, Any]) -> str:
+    from governance.hosts import HOSTS
+
     if repository["frozen"]:
         return f"FROZEN since entry {repository['frozen'][0]['seq']}"
-    return "advisory" if repository["advisory"] else "enforced"
+    return "advisory" if repository["advisory"] else HOSTS[repository["host"]].level.value
 
 
 def doctor(as_json: AsJson = False) -> None:

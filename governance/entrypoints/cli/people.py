@@ -1,8 +1,7 @@
-"""`principal`, `key`, `token`: who may act, proved by which key, shown by which token."""
+"""`principal`, `token`: who may act, and by which token they show it."""
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,11 +20,6 @@ def add_to(app: typer.Typer) -> None:
     principal.command("list")(list_)
     principal.command("show")(show)
     principal.command("retire")(retire)
-    key = group(app, "key", "Make, enrol, rotate and revoke signing keys.")
-    key.command("generate")(generate)
-    key.command("enroll")(enroll)
-    key.command("rotate")(rotate)
-    key.command("revoke")(revoke)
     token = group(app, "token", "Issue, list and revoke tokens.")
     token.command("issue")(issue)
     token.command("list")(list_tokens)
@@ -119,21 +113,24 @@ def _key(person: dict[str, Any]) -> str:
 
 
 def show(name: str, as_json: AsJson = False) -> None:
-    """Show one principal with its keys."""
-    from governance.entrypoints import acting, terminal
+    """Show one principal with its keys, and what they have landed."""
+    from governance.entrypoints import acting, landed, terminal
     from governance.errors import NotFoundError
 
-    items = acting.client().get("/principals")["items"]
+    client = acting.client()
+    items = client.get("/principals")["items"]
     found = next((p for p in items if p["name"] == name), None)
     if found is None:
         raise NotFoundError(f"{name!r} is not enrolled here", mend="twinseal principal list")
+    updates = list(landed.fetched(client, principal=name))
     if as_json:
-        terminal.emit(found)
+        terminal.emit({**found, "landings": updates})
         return
     keys = [f"{k['fingerprint']} since {terminal.when(k['enrolled_at'])}" + _revoked(k) for k in found["keys"]]
     rows = {k: found[k] for k in ("name", "kind", "role", "operator", "model_family", "uid")}
     rows["emails"], rows["keys"] = ", ".join(found["emails"]), "\n".join(keys) or "none"
     terminal.pairs(rows)
+    landed.shown(updates)
 
 
 def _revoked(key: dict[str, Any]) -> str:
@@ -148,112 +145,6 @@ def retire(name: str, as_json: AsJson = False) -> None:
 
     answer = acting.act("principal.retire", "/principals/retirement", {"name": name})
     terminal.emit(answer) if as_json else terminal.done(f"{name} is retired (entry {answer['entry']})")
-
-
-def generate(
-    as_: Annotated[str, typer.Option("--as", help="The principal's name.")],
-    email: Annotated[str, typer.Option(help="The address on the key.")],
-    passphrase: Annotated[bool, typer.Option(help="Ask for a passphrase. People should; agents cannot.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Make an OpenPGP key in this seat's private home."""
-    from governance.adapters.gnupg import KeyHome
-    from governance.entrypoints import acting, terminal
-
-    here = acting.seat()
-    phrase = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=True) if passphrase else ""
-    with KeyHome(here.keys) as home:
-        fingerprint = home.generate(as_, email, passphrase=phrase)
-    here.remember(pending=fingerprint, name=as_, email=email, passphrase="yes" if phrase else "no")
-    if as_json:
-        terminal.emit({"fingerprint": fingerprint, "home": str(here.keys)})
-        return
-    terminal.done(f"key {fingerprint} made in {here.keys}")
-    terminal.say("Next:  twinseal key enroll")
-
-
-def enroll(
-    secret_file: Annotated[Path | None, typer.Option(help="A file that holds the enrolment secret.")] = None,
-    url: Annotated[str, typer.Option(help="The service, where the settings do not name it.")] = "",
-    as_json: AsJson = False,
-) -> None:
-    """Enrol this seat's new key with an enrolment secret; proves possession."""
-    from governance.adapters.client import Client
-    from governance.entrypoints import acting, terminal
-    from governance.errors import RequestError
-    from governance.signatures import possession_challenge
-
-    here = acting.seat()
-    if url:
-        here.remember(url=url)
-    try:
-        secret = secret_file.read_text() if secret_file else typer.prompt("Enrolment secret", hide_input=True)
-    except OSError as exc:
-        raise RequestError(f"{secret_file} cannot be read: {exc.strerror}", code="enrolment.secret") from exc
-    name, fingerprint = here.need("name"), here.need("pending")
-    client = Client(acting.url(here))
-    certificate = _certificate(here, fingerprint)
-    given = client.post("/challenges", {"certificate": certificate, "secret": secret.strip()})
-    text = possession_challenge(given["log"], principal=name, fingerprint=given["fingerprint"], nonce=given["nonce"])
-    proof = acting.sign(here, text, fingerprint)
-    body = {
-        "certificate": certificate,
-        "secret": secret.strip(),
-        "nonce": given["nonce"],
-        "proof": proof,
-        "name": name,
-        "emails": [here.need("email")],
-    }
-    answer = client.post("/keys", body)
-    here.remember(
-        principal=answer["principal"], fingerprint=fingerprint, log=given["log"], url=acting.url(here), pending=""
-    )
-    here.keep_token(answer["token"])
-    shown = {name: value for name, value in answer.items() if name != "token"}
-    if as_json:
-        terminal.emit(shown)
-    else:
-        terminal.done(f"{answer['principal']} holds key {fingerprint} (entry {answer['entry']})")
-
-
-def _certificate(here: Any, fingerprint: str) -> str:  # noqa: ANN401 - a Seat, imported where it is used
-    from governance.adapters.gnupg import KeyHome
-
-    with KeyHome(here.keys) as home:
-        return base64.b64encode(home.export_public(fingerprint)).decode("ascii")
-
-
-def rotate(as_json: AsJson = False) -> None:
-    """Replace this seat's key by a new one; the old one signs for it, and is revoked."""
-    from governance.adapters.gnupg import KeyHome
-    from governance.entrypoints import acting, terminal
-    from governance.signatures import possession_challenge
-
-    here = acting.seat()
-    name, old = here.need("principal"), here.need("fingerprint")
-    with KeyHome(here.keys) as home:
-        new = home.generate(name, here.need("email"))
-    certificate = _certificate(here, new)
-    given = acting.client().post("/challenges", {"certificate": certificate})
-    text = possession_challenge(given["log"], principal=name, fingerprint=new, nonce=given["nonce"])
-    extra = {"certificate": certificate, "nonce": given["nonce"], "proof": acting.sign(here, text, new)}
-    answer = acting.act("key.rotate", "/keys/rotation", {"fingerprint": new, "replaces": old}, **extra)
-    here.remember(fingerprint=new, passphrase="no")  # noqa: S106 - says that there is none
-    terminal.emit(answer) if as_json else terminal.done(f"{name} now signs with {new} (entry {answer['entry']})")
-
-
-def revoke(
-    fingerprint: str,
-    reason: Annotated[str, typer.Option(help="Why; recorded.")] = "",
-    as_json: AsJson = False,
-) -> None:
-    """Revoke a key at once: one's own, or any for the owner."""
-    from governance.entrypoints import acting, terminal
-
-    body = {"fingerprint": fingerprint, "reason": reason}
-    answer = acting.act("key.revoke", "/keys/revocation", body)
-    said = f"key {fingerprint} of {answer['principal']} is revoked (entry {answer['entry']})"
-    terminal.emit(answer) if as_json else terminal.done(said)
 
 
 def issue(

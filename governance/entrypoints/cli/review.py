@@ -29,13 +29,17 @@ def add_to(app: typer.Typer) -> None:
 def add(
     name: str,
     path: Path,
+    host: Annotated[
+        str, typer.Option(help="Which server names the pushers: front, http, ssh, gitolite, gitea, forgejo or file.")
+    ] = "front",
     advisory: Annotated[bool, typer.Option(help="Record, though a principal's own uid owns the files.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Register an empty bare repository and install its hooks."""
-    from governance.adapters import git, hook_files
+    from governance.adapters import as_owner, git, hook_files
     from governance.entrypoints import acting, terminal
     from governance.errors import RequestError
+    from governance.hosts import HOSTS, Level
 
     where = path.resolve()
     if not git.is_bare(where):
@@ -44,12 +48,16 @@ def add(
     if git.refs(where):
         said = f"{path} has refs already; this version governs repositories from their first commit"
         raise RequestError(said, code="repository.not_empty")
-    answer = acting.act("repository.add", "/repositories", {"name": name, "path": str(where), "advisory": advisory})
-    hook_files.install(where, identifier=answer["id"], socket=Path(answer["socket"]))
+    as_owner.check(where)  # Before it is registered: a repository without hooks is worse than none.
+    asked = {"name": name, "path": str(where), "advisory": advisory, "host": host}
+    answer = acting.act("repository.add", "/repositories", asked)
+    hook_files.install(where, identifier=answer["id"], socket=Path(answer["socket"]), dispatched=HOSTS[host].dispatched)
     if as_json:
         terminal.emit(answer)
         return
     terminal.done(f"{name} is governed (entry {answer['entry']}); hooks installed in {where / 'hooks'}")
+    if HOSTS[host].level is not Level.ENFORCED:
+        terminal.say(f"  host {host}: decided and recorded, not enforced", style="yellow")
     if not answer["separated"]:
         terminal.say("  not separated: the service's own user owns its files", style="yellow")
     if answer["advisory"]:
@@ -64,8 +72,16 @@ def list_(as_json: AsJson = False) -> None:
     if as_json:
         terminal.emit(items)
         return
-    rows = [(r["name"], r["path"], "advisory" if r["advisory"] else "enforced") for r in items]
-    terminal.table(("name", "path", ""), rows, empty="no repository is governed yet: twinseal repo add NAME PATH")
+    rows = [(r["name"], r["host"], _level(r), r["path"]) for r in items]
+    terminal.table(
+        ("name", "host", "", "path"), rows, empty="no repository is governed yet: twinseal repo add NAME PATH"
+    )
+
+
+def _level(repository: dict[str, Any]) -> str:
+    from governance.hosts import HOSTS
+
+    return "advisory" if repository["advisory"] else HOSTS[repository["host"]].level.value
 
 
 def _one(name: str) -> dict[str, Any]:
@@ -79,12 +95,18 @@ def _one(name: str) -> dict[str, Any]:
 
 
 def install(name: str, as_json: AsJson = False) -> None:
-    """Install the hooks again, after an upgrade. Run as the git user."""
+    """Install the hooks again, after an upgrade. Run as root or as the git user."""
     from governance.adapters import hook_files, settings
     from governance.entrypoints import terminal
+    from governance.hosts import HOSTS
 
     found = _one(name)
-    hook_files.install(Path(found["path"]), identifier=found["id"], socket=settings.load().socket)
+    hook_files.install(
+        Path(found["path"]),
+        identifier=found["id"],
+        socket=settings.load().socket,
+        dispatched=HOSTS[found["host"]].dispatched,
+    )
     terminal.emit(found) if as_json else terminal.done(f"hooks of {name} installed")
 
 
@@ -92,9 +114,11 @@ def check(name: str, as_json: AsJson = False) -> None:
     """Check that the hooks are in force; exit 1 if anything keeps them from being obeyed."""
     from governance.adapters import hook_files
     from governance.entrypoints import terminal
+    from governance.hosts import HOSTS
 
     found = _one(name)
-    faults = hook_files.faults(Path(found["path"]), identifier=found["id"])
+    dispatched = HOSTS[found["host"]].dispatched
+    faults = hook_files.faults(Path(found["path"]), identifier=found["id"], dispatched=dispatched)
     if as_json:
         terminal.emit({"repository": name, "faults": faults})
     elif not faults:
