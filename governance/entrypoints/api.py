@@ -57,10 +57,14 @@ def authenticated(request: Request) -> Caller:
         return tokens.authenticate(tx, *tokens.presented(header), now=service.clock())
 
 
-def of_repository(repository: str, caller: Annotated[Caller, Depends(authenticated)]) -> Caller:
-    """Return who asks, if the token opens this repository."""
+def of_repository(repository: str, caller: Annotated[Caller, Depends(authenticated)], request: Request) -> Caller:
+    """Return who asks, if the token opens this repository. What was pushed a moment ago is recorded first."""
     if caller.repository != repository:
         raise DeniedError(f"this token does not open {repository}", code="token.other_repository")
+    service: Service = request.app.state.service
+    with service.read() as tx:
+        path = read.repository(tx, repository)["path"]
+    request.app.state.reconciler.drain(repository, Path(path))
     return caller
 
 

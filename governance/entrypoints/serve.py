@@ -126,6 +126,7 @@ def application(house: House) -> Callable[..., Awaitable[None]]:
         redoc_url=None,
     )
     app.state.service = house.service
+    app.state.reconciler = house.reconciler
     app.state.challenges = Challenges()
     app.state.socket = house.settings.socket
     app.include_router(api.router)

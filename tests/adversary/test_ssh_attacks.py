@@ -137,7 +137,7 @@ def desk_says(signature: bytes, text: bytes, key: EnrolledKey) -> str:
     roster = Roster({"ana": Principal("ana", Kind.HUMAN, "owner", "ana")})
     desk = Desk("log", AT * 1000, roster, register([key]), EitherVerifier(SequoiaVerifier()))
     try:
-        return desk.accept(Nobody(), parse(text.decode(), signature.decode()), type_="sign_off", caller="ana").name
+        return desk.accept(Nobody(), parse(text.decode(), signature.decode()), type_="sign_off", caller="ana")[0].name
     except DeniedError as refused:
         return refused.code
 

@@ -69,10 +69,10 @@ def _begin(world: World, governed: str, sibling: str) -> None:
     for seat in (world.play.owner, second):
         world._token(seat, "ssh-governed")
         seat.twinseal("sign-off", "1", "--approve", "--repo", "ssh-governed")
-    for where in (governed, sibling):
-        world.push(where, world.base, MAIN)
     if world.play.mistakes:
         raise AssertionError(world.play.mistakes)
+    for where in (governed, sibling):
+        world.push(where, world.base, MAIN)
 
 
 @contextlib.contextmanager

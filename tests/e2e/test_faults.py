@@ -64,6 +64,17 @@ def recorded(repository: Repository, kind: str, *, start: int) -> list[dict[str,
     return [entry for entry in repository.ground.entries(kind, start=start) if entry["repo"] == repository.name]
 
 
+def test_what_was_pushed_a_moment_ago_is_there_for_whoever_asks(started: Repository) -> None:
+    """No front saw the push end, and no round of the clockwork has come by yet."""
+    dev = started.ground["dev-a"]
+    for number in range(5):
+        head = started.commit(dev, {"app.py": lines(60 + number)}, started.refs()[MAIN])
+        pushed = by_path(started, f"{head}:refs/heads/topic/{number}")
+        assert pushed.landed, pushed.said
+        shown = started.ground.owner.get(f"/repositories/{started.name}/changes", repository=started.name)
+        assert head in [item["head"] for item in shown.body["items"]]
+
+
 def closed(repository: Repository) -> None:
     until(lambda: not repository.reserved(), "every reservation is closed")
 

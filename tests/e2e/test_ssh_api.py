@@ -31,7 +31,9 @@ class Holder:
         self.token = ""
 
     def challenge(self, line: str = "", **more: Any) -> Answer:  # noqa: ANN401 - JSON
-        return self.ground.ask("POST", "/challenges", {"certificate": line or self.key.line, **more})
+        return self.ground.ask(
+            "POST", "/challenges", {"certificate": line or self.key.line, "secret": self.secret, **more}
+        )
 
     def enroll(
         self,

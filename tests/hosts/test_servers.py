@@ -186,8 +186,10 @@ def test_a_freeze_reaches_git_though_the_service_cannot_write_there(begun: Serve
     with pytest.raises(AssertionError, match="this repository is frozen"):
         ground.as_git("git", f"--git-dir={begun.path}", "update-ref", "refs/heads/x", begun.refs()[MAIN])
     ground.restart()  # As after a restart of the machine, the marker is set again.
-    refs = {"refs/heads/behind": begun.refs()[MAIN]}
-    said = {"remediation": "a test wrote this ref by hand", "refs": refs}
+    shown = ground.owner.get(f"/repositories/{begun.name}/drift").body
+    refs = {item["ref"]: item["found"] for item in shown["items"]}
+    assert refs == {"refs/heads/behind": begun.refs()[MAIN]}
+    said = {"repository": begun.name, "freeze": shown["freeze"], "remediation": "written by a test", "refs": refs}
     answer = ground.owner.say("thaw", f"/repositories/{begun.name}/thaw", said)
     assert answer.status == 200, answer.raw
     pushed = begun.push(dev, f"{head}:refs/heads/topic/frozen")
