@@ -16,8 +16,8 @@ from bench.table import Figure, Reach, show
 ROOT = Path(__file__).parents[1]
 NAMES = {"id", "ours", "other", "other_name", "unit", "ratio", "reach", "met", "n", "note"}
 IDS = {
-    "push.http.1", "push.added_ms", "facts.8", "facts.8.push_s", "hook.start", "cli.help", "decide.4", "decide.flat",
-    "verify.ssh", "verify.ssh.log",
+    "push.http.1", "push.added_ms", "push.file.1", "push.http.6", "push.verifycommit.6", "facts.8", "facts.8.push_s",
+    "hook.start", "cli.help", "decide.4", "decide.flat", "verify.ssh", "verify.ssh.log",
     *(["push.ssh.1"] if shutil.which("sshd", path="/usr/sbin:/usr/bin:/sbin:/bin") else []),
 }  # fmt: skip
 

@@ -10,13 +10,14 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import decide, facts, push, signatures, ssh, start
+from tests.bench import decide, facts, hundred, push, signatures, ssh, start
 from tests.bench.sizes import SMOKE, Sizes
 from tests.bench.table import Figure, progress, show, write
 from tests.bench.world import World, opened
 
 PARTS: dict[str, Callable[[World, Sizes], list[Figure]]] = {
     "push": push.measure,
+    "hundred": hundred.measure,
     "ssh": ssh.measure,
     "facts": facts.measure,
     "start": start.measure,

@@ -29,6 +29,11 @@ def measure(world: World, sizes: Sizes) -> list[Figure]:
             reach=Reach("ours-other", 35),
             note=f"Adds {hooked - bare:.1f} ms; each also records that the one before it moved",
         ),
+        Figure(
+            id="push.file.1", ours=hooked, other=bare, unit="ms", n=rounds,
+            other_name="the same pushes, no hooks",
+            reach=Reach("ours/other", 2.6), note="A floor: by path nothing is enforced, unless git has its own uid",
+        ),
     ]  # fmt: skip
 
 

@@ -11,6 +11,9 @@ class Sizes:
 
     rounds: int = 31
     """Small pushes, or starts of a program."""
+    hundred: int = 100
+    hundred_rounds: int = 9
+    """Pushes of so many commits."""
     commits: int = 1000
     large_rounds: int = 3
     """Pushes of so many commits."""
@@ -26,6 +29,16 @@ class Sizes:
 
 
 SMOKE = Sizes(
-    rounds=2, commits=8, large_rounds=1, clients=4, requests=8, request_rounds=1, few=100, many=200, decisions=5
+    rounds=2,
+    hundred=6,
+    hundred_rounds=1,
+    commits=8,
+    large_rounds=1,
+    clients=4,
+    requests=8,
+    request_rounds=1,
+    few=100,
+    many=200,
+    decisions=5,
 )
 """Whether it runs at all; the figures mean nothing."""
