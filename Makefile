@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run demo test lint format bench lock clean
+.PHONY: run demo test kills lint format bench lock clean
 
 run: .venv/ready
 	@$(BIN)/twinseal demo --serve
@@ -13,6 +13,9 @@ demo: .venv/ready
 
 test: .venv/ready
 	@$(BIN)/pytest -n auto $(ARGS)
+
+kills: .venv/ready
+	@TWINSEAL_TEST_KILLS=200 $(BIN)/pytest -s tests/e2e/test_kills.py
 
 lint: .venv/ready
 	@$(BIN)/ruff check .

@@ -282,6 +282,37 @@ class TestBehindOurBack:
         assert thaw(started, "owner", {"refs/heads/stray": small})[0] == 200
         assert subprocess.run(command, env=env, capture_output=True, check=False).returncode == 0
 
+    @pytest.mark.parametrize("stray", [True, False], ids=["frozen", "twin"])
+    def test_a_freeze_stops_a_push_that_was_allowed_and_has_not_moved_yet(
+        self,
+        started: Repository,
+        stray: bool,  # noqa: FBT001 - a column
+    ) -> None:
+        """Drift is seen while git stands between the yes and the move. What was not landed lands after the thaw."""
+        dev, before = started.ground["dev-a"], started.refs()
+        large = started.commit(dev, {"app.py": lines(60)}, before[MAIN])
+        number = started.open(dev, large)
+        started.approve(number, "dev-b", "qa-a")
+        hand, mark = started.path / "refs" / "heads" / "stray", started.path / "twinseal" / "frozen"
+        started.lying_hook(
+            "def after():",
+            f"    if not {stray}: return",
+            f"    open({str(hand)!r}, 'w').write({before[MAIN] + chr(10)!r})",
+            f"    while not os.path.exists({str(mark)!r}): time.sleep(0.05)",
+        )
+        pushed = by_path(started, f"{large}:{MAIN}")
+        started.honest_hook()
+        assert pushed.landed is not stray, pushed.said
+        if stray:
+            assert "this repository is frozen" in pushed.said
+            closed(started)
+            assert started.refs()[MAIN] == before[MAIN]
+            assert [given["spent"] for given in started.change(number)["sign_offs"]] == [False, False]
+            assert thaw(started, "owner", {"refs/heads/stray": before[MAIN]})[0] == 200
+            assert by_path(started, f"{large}:{MAIN}").landed
+        closed(started)
+        assert started.change(number)["state"] == "landed"
+
     def test_a_hook_that_is_not_executable_is_skipped_but_the_ref_does_not_move(
         self, started: Repository, small: str
     ) -> None:

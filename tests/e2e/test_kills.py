@@ -1,0 +1,133 @@
+"""kill -9 of the hook, of git and of the service, at each moment of a push that spends two sign-offs.
+
+Moments are spread evenly over the time that such a push takes here. `make kills` tries two hundred; the suite a dozen.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from playing import MAIN, Ground, Repository, ended, lines, until
+
+ROUNDS = int(os.environ.get("TWINSEAL_TEST_KILLS", "12"))
+VICTIMS = ("hook", "git", "service")
+LONGER = 1.3
+"""Moments reach a little past the end of a push: to its pins, and to the next look of the reconciler."""
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    made = Ground(tmp_path_factory.mktemp("k"), uid_of="dev-a")
+    yield made
+    made.close()
+
+
+def descendants(pid: int) -> Iterator[tuple[int, str]]:
+    """Yield the processes below one, with their command lines."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for child in map(int, children):
+            yield child, Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ")
+            yield from descendants(child)
+    except (FileNotFoundError, ProcessLookupError):
+        return
+
+
+def below(pid: int, *words: str) -> list[int]:
+    return [child for child, command in descendants(pid) if any(word in command for word in words)]
+
+
+def victims(ground: Ground, push: int, victim: str) -> list[int]:
+    """Return what to kill; nothing where it does not run yet, or not any more."""
+    if victim == "service":
+        return [ground.pid]
+    return below(push, "hooks/") if victim == "hook" else below(push, "receive-pack")
+
+
+def kill(ground: Ground, push: int, victim: str) -> bool:
+    found = victims(ground, push, victim)
+    for pid in found:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+    return bool(found)
+
+
+def ready(repository: Repository, number: int) -> tuple[int, str]:
+    """Return a change that two have signed off, and its head."""
+    dev = repository.ground["dev-a"]
+    head = repository.commit(dev, {"app.py": lines(60 + number)}, repository.refs()[MAIN])
+    change = repository.open(dev, head, topic=f"topic/{number}")
+    repository.approve(change, "dev-b", "qa-a")
+    return change, head
+
+
+def landing(repository: Repository, head: str, strike: Callable[[int], None]) -> float:
+    """Push to the target by path, strike meanwhile, and return how long it took."""
+    began = time.monotonic()
+    push = repository.start_push(repository.ground["dev-a"], f"{head}:{MAIN}", url=str(repository.path))
+    strike(push.pid)
+    ended(push)
+    return time.monotonic() - began
+
+
+def mend(repository: Repository, *, service: bool) -> None:
+    """Do what an operator does after a crash: start the service again, remove git's stale locks."""
+    if service:
+        repository.ground.restart(kill=True)
+    for lock in [*repository.path.glob("refs/**/*.lock"), *repository.path.glob("*.lock")]:
+        lock.unlink()
+    until(lambda: not repository.reserved(), "every reservation is closed")
+
+
+def settled(repository: Repository, change: int, head: str) -> bool:
+    """Return whether it landed, having seen that git, the ledger and the sign-offs say the same."""
+    landed = repository.refs()[MAIN] == head
+    shown = repository.change(change)
+    assert not repository.frozen()
+    assert (shown["state"] == "landed") is landed
+    assert [given["spent"] for given in shown["sign_offs"]] == [landed, landed]
+    return landed
+
+
+def test_killed_at_any_moment_a_push_lands_wholly_or_not_at_all(ground: Ground, tmp_path: Path) -> None:
+    repository = ground.govern(tmp_path)
+    repository.begin()
+    change, head = ready(repository, 0)
+    whole = max(landing(repository, head, lambda _: None), 0.1)
+    changes, hit, through = [change], 0, 0
+    for number in range(1, ROUNDS + 1):
+        change, head = ready(repository, number)
+        changes.append(change)
+        victim = VICTIMS[number % len(VICTIMS)]
+        moment = whole * LONGER * number / ROUNDS
+        struck: list[bool] = []
+
+        def strike(push: int, victim: str = victim, moment: float = moment, struck: list[bool] = struck) -> None:
+            time.sleep(moment)
+            struck.append(kill(ground, push, victim))
+
+        landing(repository, head, strike)
+        hit += struck[0]
+        mend(repository, service=victim == "service")
+        if settled(repository, change, head):
+            through += 1
+            continue
+        again = repository.push(ground["dev-a"], f"{head}:{MAIN}", url=str(repository.path))
+        assert again.landed, f"round {number}, {victim} at {moment:.3f} s: {again.said}"
+        until(lambda: not repository.reserved(), "the second attempt is recorded")
+        assert settled(repository, change, head)
+    assert hit >= ROUNDS // 3, f"only {hit} of {ROUNDS} found somebody to kill"
+    applied = [entry["data"] for entry in ground.entries("push.applied") if entry["repo"] == repository.name]
+    landed = [number for data in applied for number in data["landed"]]
+    assert sorted(landed) == sorted({*landed}), "no change landed twice"
+    assert {*changes} <= {*landed}, "none was lost"
+    print(f"{ROUNDS} rounds, {hit} kills, {through} pushes through at the first attempt")
+    ground.assert_sound()
