@@ -5,6 +5,7 @@ Moments are spread evenly over the time that such a push takes here. `make kills
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -43,6 +44,16 @@ def below(pid: int, *words: str) -> list[int]:
     return [child for child, command in descendants(pid) if any(word in command for word in words)]
 
 
+def inside(folder: Path) -> list[int]:
+    """Return the processes that work in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "cwd").readlink() == folder:
+                found.append(int(process.name))
+    return found
+
+
 def victims(ground: Ground, push: int, victim: str) -> list[int]:
     """Return what to kill; nothing where it does not run yet, or not any more."""
     if victim == "service":
@@ -79,9 +90,13 @@ def landing(repository: Repository, head: str, strike: Callable[[int], None]) ->
 
 
 def mend(repository: Repository, *, service: bool) -> None:
-    """Do what an operator does after a crash: start the service again, remove git's stale locks."""
+    """Do what an operator does after a crash: start the service again, remove git's stale locks.
+
+    A hook outlives its git: it may still ask, be allowed, and find that there is nobody to move the ref.
+    """
     if service:
         repository.ground.restart(kill=True)
+    until(lambda: not inside(repository.path), "everything that ran in the repository has ended")
     for lock in [*repository.path.glob("refs/**/*.lock"), *repository.path.glob("*.lock")]:
         lock.unlink()
     until(lambda: not repository.reserved(), "every reservation is closed")
