@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from governance.signatures import CertificateInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What one look at hooks and configuration found. `found` digests what is there, right or wrong."""
+
+    faults: tuple[str, ...]
+    found: str
 
 
 class Clock(Protocol):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from audit.entry import Actor
 from audit.transaction import Transaction
-from governance import explain, gathered, record
+from governance import explain, gathered, observing, record
 from governance.completing import Completed, complete
 from governance.decision import Decision, decide
 from governance.errors import DeniedError, FactsError, GovernanceError
@@ -32,6 +32,7 @@ from governance.state import read
 from governance.state.fold import Tx
 from governance.state.read import Cached
 
+Reserve = tuple[str, str, str]
 ALLOWED, REFUSED, UNDECIDED = 0, 1, 3
 ATTEMPTS = 3
 """How often a push is judged again because a key changed while it was being read."""
@@ -51,6 +52,8 @@ class Identity:
     kind: str
     transport: str
     enforced: bool
+    observed: bool = False
+    """Whether the repository is only observed: nothing is refused in it for breaking a rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class Answer:
 
     code: int
     text: str
-    reserve: tuple[tuple[str, str, str], ...] = ()
+    reserve: tuple[Reserve, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,8 @@ class Receiver:
             repository=repository,
             pusher=who.principal,
             transport=who.transport,
-            enforced=who.enforced,
+            enforced=who.enforced and not who.observed,
+            observed=who.observed,
             received_at=self._service.clock(),
             refs=tuple(line.ref for line in hello.lines),
             options=hello.options,
@@ -147,11 +151,15 @@ class Receiver:
         policy, roster = cached.policy(tx), cached.roster(tx)
         standings = [_standing(tx, update, policy, roster) for update in facts]
         decision = decide(list(zip(facts, standings, strict=True)), policy_digest=policy.digest)
+        observed = read.repository(tx, plan.context.repository)["mode"] == "observe"
         effects = changes.effects(tx, decision, handle=plan.hello.handle)
+        if observed and not decision.allowed:
+            effects = observing.effects(decision, handle=plan.hello.handle)
         single = len(roster.humans()) == 1
         document = tx.blob(record.facts_document(decision, single_person=single))
+        name = plan.context.repository
         draft = record.decided(
-            decision, effects, actor=plan.actor, repository=plan.context.repository, document=document
+            decision, effects, actor=plan.actor, repository=name, document=document, observed=observed
         )
         return decision, effects, tx.append(draft).seq
 
@@ -164,11 +172,37 @@ class Receiver:
         """Return what the hook is told."""
         decision, effects, entry = decided
         text = explain.push(decision, effects, entry=entry, url=self._service.url)
-        return Answer(ALLOWED if decision.allowed else REFUSED, text, effects.reserve)
+        lands = decision.allowed or effects.reserve  # Without being allowed only where nothing is enforced.
+        return Answer(ALLOWED if lands else REFUSED, text, effects.reserve)
+
+    def undecidable(
+        self, hello: gathered.Hello, who: Identity | None, repository: str, error: GovernanceError
+    ) -> Answer:
+        """Record an attempt that ended before a decision; let it through where nothing is enforced, else refuse it.
+
+        Only for what the git user's own hook asked: nobody else is ever told what may move.
+        """
+
+        def command(tx: Transaction) -> tuple[int, tuple[Reserve, ...]]:
+            lines = _unjudged(tx, hello, repository)
+            if not lines:
+                return -1, ()
+            actor = _actor(who)
+            draft = record.let_through(
+                error.code, str(error), lines, actor=actor, repository=repository, handle=hello.handle
+            )
+            return tx.append(draft).seq, lines
+
+        entry, lines = self._service.ledger.run(command)
+        if not lines:
+            return self.refuse(hello, who, repository, error)
+        said = [f"twinseal: {error}", *([f"  Do     {error.mend}"] if error.mend else [])]
+        said.append(explain.let_through(error.code, entry=entry))
+        return Answer(ALLOWED, "\n".join(explain.plain(line) for line in said) + "\n", lines)
 
     def refuse(self, hello: gathered.Hello, who: Identity | None, repository: str, error: GovernanceError) -> Answer:
         """Record an attempt that ended before a decision, and return its answer."""
-        actor = Actor(id=who.principal, kind=who.kind, key="") if who else Actor(id="unknown", kind="unknown", key="")
+        actor = _actor(who)
         lines = [f"{line.old} {line.new} {line.ref}" for line in hello.lines]
         draft = record.refused_early(error.code, str(error), lines, actor=actor, repository=repository)
         entry = self._service.ledger.run(lambda tx: tx.append(draft).seq)
@@ -177,6 +211,18 @@ class Receiver:
         said = [f"twinseal: {error}", *([f"  Do     {error.mend}"] if error.mend else [])]
         said.append(f"{word} ({error.code}). Recorded as entry {entry}.")
         return Answer(code, "\n".join(explain.plain(line) for line in said) + "\n")
+
+
+def _unjudged(tx: Tx, hello: gathered.Hello, repository: str) -> tuple[Reserve, ...]:
+    """Return what a push may move that could not be judged; nothing where rules are enforced."""
+    held = any(read.reserved(tx, repository, line.ref) for line in hello.lines)
+    if held or read.repository(tx, repository)["mode"] != "observe":
+        return ()
+    return observing.movable((line.old, line.new, line.ref) for line in hello.lines)
+
+
+def _actor(who: Identity | None) -> Actor:
+    return Actor(id=who.principal, kind=who.kind, key="") if who else Actor(id="unknown", kind="unknown", key="")
 
 
 def _exclude(tx: Tx, policy: Policy, repository: str, line: gathered.Line) -> str | None:

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from audit.transaction import Transaction
-from governance import record
+from governance import continuity, record
+from governance.ports import Watch
 from governance.service import Service
+from governance.state import read
 from governance.state.fold import Tx
 
 Line = tuple[str, str, str]
@@ -32,6 +34,8 @@ class World:
     pin: Callable[[Path, str, str, str], None]
     """(repository, ref, oid, reservation): create a ref that was promised."""
     mark_frozen: Callable[[Path, str], None]
+    watch: Callable[[Path, str], Watch | None] = lambda path, identifier: None  # noqa: ARG005 - a machine without hooks
+    """(repository, its identifier): hooks and configuration as they are; None where they cannot be looked at."""
 
 
 class Reconciler:
@@ -41,6 +45,8 @@ class Reconciler:
         self._service = service
         self._world = world
         self._read: dict[str, int] = {}
+        self._well: dict[str, int] = {}
+        """When each repository was last seen to be well, by the service's clock."""
 
     def drain(self, repository: str, path: Path) -> int:
         """Record what the spool says was applied since the last look; return how many entries that made."""
@@ -66,22 +72,45 @@ class Reconciler:
         self._read[repository] = start + whole
         return written
 
-    def check(self, repository: str, path: Path) -> list[Line]:
-        """Compare every ref with the ledger; close what is over, freeze on drift. Return the refs that drifted."""
+    def check(self, repository: str, path: Path, *, hooks: bool = False) -> list[Line]:
+        """Compare every ref with the ledger, and on request the hooks; close what is over, freeze on drift or lapse.
+
+        Return the refs that drifted.
+        """
         self.drain(repository, path)
         with self._service.read() as tx:
             horizon = tx.execute("select coalesce(max(seq), -1) from ledger_entry").fetchone()[0]
+            identifier = read.repository(tx, repository)["id"]
+        now = self._service.clock()
+        watch = self._world.watch(path, identifier) if hooks else None
         actual = self._world.refs(path)
         suspects, pins = self._service.ledger.run(lambda tx: self._close(tx, repository, actual, horizon))
         for handle, oid, ref in pins:
             self._world.pin(path, ref, oid, handle)  # The spool will say that it was made.
-        if not suspects:
+        if not suspects and watch is None:
             return []
         again = self._world.refs(path)  # Once more: a freeze is loud, and a look may have been unlucky.
-        drifted: list[Line] = self._service.ledger.run(lambda tx: _freeze(tx, repository, suspects, again))
-        if drifted:
-            self._world.mark_frozen(path, f"{len(drifted)} refs moved behind our back")
+        judge = self._judge
+        drifted, well = self._service.ledger.run(lambda tx: judge(tx, repository, suspects, again, watch))
+        if watch is not None and well:
+            self._well[repository] = now
+        with self._service.read() as tx:
+            frozen = read.freezes(tx, repository)
+        if frozen:
+            # The hook prints this as it is, to a terminal: what stands before the colon is our own text, no ref names.
+            self._world.mark_frozen(path, frozen[0].reason.partition(":")[0])
         return drifted
+
+    def _judge(
+        self, tx: Transaction, repository: str, suspects: Iterable[Line], actual: Refs, watch: Watch | None
+    ) -> tuple[list[Line], bool]:
+        """Write down what is news. Return the refs that drifted, and whether all was well."""
+        drifted = _drifted(tx, repository, suspects, actual)
+        observed = read.repository(tx, repository)["mode"] == "observe"
+        if drifted and not observed and not read.freezes(tx, repository):
+            tx.append(record.drifted(drifted, repository=repository))
+        since = self._well.get(repository)
+        return drifted, continuity.look(tx, repository, watch, drifted, since=since, first=since is None)
 
     def _close(self, tx: Transaction, repository: str, actual: Refs, horizon: int) -> tuple[list[Line], list[Line]]:
         """Close reservations whose push is over. Return suspects, and pins still to be made."""
@@ -147,13 +176,9 @@ def _differences(tx: Tx, repository: str, actual: Refs, horizon: int) -> list[Li
     return found
 
 
-def _freeze(tx: Transaction, repository: str, suspects: Iterable[Line], actual: Refs) -> list[Line]:
+def _drifted(tx: Transaction, repository: str, suspects: Iterable[Line], actual: Refs) -> list[Line]:
     still = {line[0]: line for line in _differences(tx, repository, actual, 2**53)}
-    drifted = [still[ref] for ref, _, _ in suspects if ref in still]
-    frozen = tx.execute("select 1 from freeze where repository=? and lifted_seq is null", (repository,)).fetchone()
-    if drifted and frozen is None:
-        tx.append(record.drifted(drifted, repository=repository))
-    return drifted
+    return [still[ref] for ref, _, _ in suspects if ref in still]
 
 
 def _value(actual: Refs, ref: str, like: str) -> str:

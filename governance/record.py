@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 MESSAGE_LIMIT = 400
 """Characters of a verdict's message kept in the facts document; the codes say the rest."""
+
+
+REFS_LIMIT = 100
+"""Refs that drifted, as one entry names them: three lines of 255 bytes at most fit its 64 KiB."""
+
+SUBJECT_LIMIT = 200
 
 
 class Kind(StrEnum):
@@ -35,6 +41,12 @@ class Kind(StrEnum):
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - the name of a kind
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - the name of a kind
     REPOSITORY_ADDED = "repository.added"
+    REPOSITORY_ADOPTED = "repository.adopted"
+    BASELINE_RECORDED = "baseline.recorded"
+    REPOSITORY_MODE_SET = "repository.mode_set"
+    REPOSITORY_REMOVED = "repository.removed"
+    MAINTENANCE_BEGUN = "maintenance.begun"
+    MAINTENANCE_ENDED = "maintenance.ended"
     PUSH_DECIDED = "push.decided"
     PUSH_APPLIED = "push.applied"
     PUSH_RELEASED = "push.released"
@@ -42,6 +54,8 @@ class Kind(StrEnum):
     SIGN_OFF_WITHDRAWN = "sign_off.withdrawn"
     REFS_DRIFTED = "refs.drifted"
     FREEZE_LIFTED = "freeze.lifted"
+    CONTINUITY_CHECKED = "continuity.checked"
+    CONTINUITY_LAPSE = "continuity.lapse"
     REQUEST_REFUSED = "request.refused"
 
 
@@ -65,9 +79,18 @@ class Effects:
 
 
 def decided(
-    decision: Decision, effects: Effects, *, actor: Actor, repository: str, document: Mapping[str, object]
+    decision: Decision,
+    effects: Effects,
+    *,
+    actor: Actor,
+    repository: str,
+    document: Mapping[str, object],
+    observed: bool = False,
 ) -> Draft:
-    """Return the entry of one decision. `document` names the facts it was made on, by digest."""
+    """Return the entry of one decision. `document` names the facts it was made on, by digest.
+
+    `observed` says that the repository was only observed: a refusal that reserves something was let through.
+    """
     context = decision.refs[0].update.push
     data: dict[str, object] = {
         "allowed": decision.allowed,
@@ -80,7 +103,9 @@ def decided(
         "refs": [[ref.update.old, ref.update.new, ref.update.ref] for ref in decision.refs],
         "verdicts": [[verdict.reason for verdict in ref.verdicts] for ref in decision.refs],
     }
-    if decision.allowed:
+    if observed:
+        data |= {"observed": True, "let_through": bool(effects.reserve) and not decision.allowed}
+    if decision.allowed or (observed and effects.reserve):
         data |= {
             "reserve": [list(line) for line in effects.reserve],
             "spend": list(effects.spend),
@@ -122,14 +147,41 @@ def released(seq: int, lines: Iterable[tuple[str, str, str]], *, repository: str
     return Draft(kind=Kind.PUSH_RELEASED, actor=SERVICE, repo=repository, subject=str(seq), data=data)
 
 
+def legible(name: str) -> str:
+    """Return a ref name that an entry can hold: bytes that are no UTF-8 show as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def drifted(refs: Iterable[tuple[str, str, str]], *, repository: str) -> Draft:
-    """Return the entry of refs that moved behind our back: (ref, recorded, found). It freezes the repository."""
-    lines = [list(line) for line in refs]
-    names = ", ".join(line[0] for line in lines[:3])
+    """Return the entry of refs that moved behind our back: (ref, recorded, found). It freezes the repository.
+
+    An entry holds a few hundred of them; the reason says how many there were.
+    """
+    lines = [[legible(word) for word in line] for line in refs]
+    names = ", ".join(line[0] for line in lines[:3])[:SUBJECT_LIMIT]
     reason = f"{len(lines)} refs moved behind our back: {names}"[:MESSAGE_LIMIT]
-    return Draft(
-        kind=Kind.REFS_DRIFTED, actor=SERVICE, repo=repository, subject=names, data={"refs": lines, "reason": reason}
-    )
+    data = {"refs": lines[:REFS_LIMIT], "reason": reason}
+    return Draft(kind=Kind.REFS_DRIFTED, actor=SERVICE, repo=repository, subject=names, data=data)
+
+
+def let_through(
+    code: str, message: str, lines: Sequence[tuple[str, str, str]], *, actor: Actor, repository: str, handle: str
+) -> Draft:
+    """Return the entry of a push that could not be judged, let through because its repository is only observed."""
+    moves = [list(line) for line in lines]
+    nothing: dict[str, object] = {"spend": [], "opens": [], "landed": [], "abandoned": [], "verdicts": []}
+    data = nothing | {
+        "allowed": False,
+        "code": code,
+        "message": message[:MESSAGE_LIMIT],
+        "enforced": False,
+        "observed": True,
+        "let_through": True,
+        "handle": handle,
+        "refs": moves,
+        "reserve": moves,
+    }
+    return Draft(kind=Kind.PUSH_DECIDED, actor=actor, repo=repository, subject=lines[0][2], data=data)
 
 
 def refused_early(code: str, message: str, lines: Iterable[str], *, actor: Actor, repository: str) -> Draft:

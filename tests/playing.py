@@ -383,7 +383,7 @@ class Repository:
 
     def withdraw(self, by: Member, number: int) -> Answer:
         path = f"/repositories/{self.name}/sign-offs"
-        return by.say("sign_off.withdraw", path, {"change": number}, repository=self.name)
+        return by.say("sign_off.withdraw", path, {"repository": self.name, "change": number}, repository=self.name)
 
     def approve(self, number: int, *names: str) -> None:
         for name in names:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pysequoia
-from keys import commit_bytes, with_signature
 from pysequoia.packet import PacketPile
 
 from governance.adapters.clock import now
 from governance.signatures import EnrolledKey, SubKey
+from keys import commit_bytes, with_signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable

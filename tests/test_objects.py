@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from keys import commit_bytes, key_of, sign_commit, with_signature, write_object
 
 from governance.errors import ObjectError
 from governance.objects import Ident, parse_commit, parse_tag
 from governance.signatures import MAX_SIGNATURE
+from keys import commit_bytes, key_of, sign_commit, with_signature, write_object
 
 if TYPE_CHECKING:
     from pathlib import Path

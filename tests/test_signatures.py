@@ -3,7 +3,6 @@ from __future__ import annotations
 import pickle
 
 import pytest
-from keys import key_of
 
 from governance.errors import EnrolmentError
 from governance.signatures import (
@@ -16,6 +15,7 @@ from governance.signatures import (
     register,
     standing_of,
 )
+from keys import key_of
 
 ANA, BOB = key_of("ana"), key_of("bob")
 AT = 1_000_000

@@ -5,14 +5,17 @@ A hook without its executable bit is skipped by git and the push succeeds: that 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from governance.adapters import git, resources
 from governance.errors import SettingsError
+from governance.ports import Watch
 
 HOOKS = ("pre-receive", "reference-transaction", "post-receive")
 MODULES = "twinseal_hook"
@@ -98,6 +101,35 @@ def faults(repository: Path, *, identifier: str) -> list[str]:
     if not conf.is_file() or f"repository {identifier}\n" not in conf.read_text(encoding="utf-8"):
         found.append(f"{conf} does not name this repository ({identifier})")
     return found + _config_faults(repository)
+
+
+def watch(repository: Path, *, identifier: str) -> Watch:
+    """Return what is wrong with hooks and configuration, and a digest of what is there."""
+    digest = hashlib.sha256()
+    home = repository / FOLDER
+    paths = [*(repository / "hooks" / name for name in HOOKS), home / "conf"]
+    for path in (*paths, *(home / "hook" / MODULES / name for name in _modules())):
+        mode = path.stat().st_mode & 0o777 if path.is_file() else 0
+        data = path.read_bytes() if mode else b""
+        digest.update(f"{path.name} {mode:o} {len(data)}\n".encode() + data)
+    actual = git.config(repository)
+    for name in (*CONFIG, "core.hooksPath", "extensions.refStorage"):
+        digest.update(f"{name}={actual.get(name.lower())}\n".encode())
+    return Watch(tuple(faults(repository, identifier=identifier)), digest.hexdigest())
+
+
+def remove(repository: Path) -> list[str]:
+    """Take our hooks and folder away; return what we left because it is not ours. Settings stay: they do no harm."""
+    kept = []
+    ours = _hooks(repository / FOLDER)
+    for name, text in ours.items():
+        path = repository / "hooks" / name
+        if path.is_file() and path.read_bytes() == text:
+            path.unlink()
+        elif path.exists():
+            kept.append(str(path))
+    shutil.rmtree(repository / FOLDER, ignore_errors=True)
+    return kept
 
 
 def _config_faults(repository: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 START_FIELD = 19
@@ -18,3 +19,9 @@ def alive(handle: str) -> bool:
     except OSError:
         return False
     return stat.rpartition(")")[2].split()[START_FIELD] == start
+
+
+def own_handle() -> str:
+    """Return the name of our own process, as a reservation is named."""
+    stat = Path("/proc/self/stat").read_text(encoding="ascii", errors="replace")
+    return f"{os.getpid()}-{stat.rpartition(')')[2].split()[START_FIELD]}"

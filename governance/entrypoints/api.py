@@ -13,7 +13,7 @@ from fastapi import Path as InPath
 
 from audit import reads
 from governance import version
-from governance.adapters import clock, git
+from governance.adapters import clock, git, hook_files
 from governance.entrypoints.models import (
     Challenge,
     ChallengeRequest,
@@ -282,9 +282,11 @@ def drift(repository: str, caller: Asking, service: The) -> Listing:
 def thaw(repository: str, signed: SignedStatement, caller: Asking, service: The) -> Done:
     """Lift a freeze, after a written remediation."""
     with service.read() as tx:
-        path = Path(read.repository(tx, repository)["path"])
+        known = read.repository(tx, repository)
+    path = Path(known["path"])
     actual = [(ref, value) for ref, (value, _) in git.refs(path).items()]
-    done = review.thaw(service, caller, _said(signed), repository, actual=actual)
+    watch = hook_files.watch(path, identifier=known["id"])
+    done = review.thaw(service, caller, _said(signed), repository, actual=actual, watch=watch)
     (path / "twinseal" / "frozen").unlink(missing_ok=True)
     return _done(done)
 

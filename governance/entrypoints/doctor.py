@@ -130,6 +130,9 @@ def _repository(connection: Connection, repository: dict[str, object]) -> Iterat
         yield Finding("bad", name, fault, f"twinseal hooks install {name}")
     if not faults:
         yield Finding("good", name, "hooks and configuration are in force")
+    if repository["mode"] == "observe":
+        said = "observed: decided and recorded, nothing is enforced"
+        yield Finding("warn", name, said, f"twinseal repo add {name} --mode enforce")
     if repository["advisory"]:
         yield Finding("warn", name, "advisory: a principal's own uid can write its files; recorded, not enforced")
     elif repository["git_uid"] == os.getuid():
@@ -138,5 +141,9 @@ def _repository(connection: Connection, repository: dict[str, object]) -> Iterat
     if drifted:
         said = f"{len(drifted)} refs are not as recorded: {', '.join(drifted[:3])}"
         yield Finding("warn", name, said, f"twinseal thaw {name} --remediation ...  (pushes under way show here too)")
+    unreviewed = [line for line in status.lapses(connection, name) if line["state"] == "unreviewed"]
+    if unreviewed:
+        said = f"{len(unreviewed)} refs moved without a decision and are unreviewed: {unreviewed[0]['ref']}"
+        yield Finding("warn", name, said, f"twinseal repo check {name}")
     for freeze in read.freezes(connection, name):
         yield Finding("warn", name, f"frozen since entry {freeze.seq}: {freeze.reason}", f"twinseal thaw {name}")

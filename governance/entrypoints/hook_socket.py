@@ -18,6 +18,8 @@ import structlog
 
 from audit.errors import AuditError
 from governance import explain, gathered
+from governance.entrypoints import maintenance
+from governance.entrypoints.frames import frame, send
 from governance.errors import DeniedError, FactsError, GovernanceError, NotFoundError
 from governance.people.sessions import Sessions
 from governance.receive import ATTEMPTS, UNDECIDED, Answer, Identity, KeysMovedError, Plan, Receiver
@@ -27,8 +29,6 @@ from governance.state.fold import Tx
 
 HELLO_LIMIT = 2 * 1024 * 1024
 FACTS_LIMIT = 256 * 1024 * 1024
-PATIENCE_S = 60
-"""How long a hook may take to gather; large pushes take a second or two."""
 LARGE = 64 * 1024
 """Facts above this size are completed on another thread, so that small pushes do not wait."""
 
@@ -52,6 +52,7 @@ class HookSocket:
         self._sessions = sessions
         self._reconciler = reconciler
         self._receiver = Receiver(service)
+        self._maintenance = maintenance.Maintenance(service, look, reconciler)
 
     async def serve(self, path: Path) -> asyncio.Server:
         """Listen on a socket in a folder that others cannot enter; replaces a stale socket file."""
@@ -60,43 +61,54 @@ class HookSocket:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            answer = await self._push(reader, writer, _peer(writer))
-            await _send(writer, _answer(answer))
+            payload = await frame(reader, HELLO_LIMIT)
+            if maintenance.is_asked_for(payload):
+                await self._maintenance.serve(payload, reader, writer, _peer(writer).uid)
+                return
+            answer = await self._push(payload, reader, writer, _peer(writer))
+            await send(writer, _answer(answer))
         except (OSError, asyncio.IncompleteReadError, TimeoutError):
             log.info("hook.gone")
+        except FactsError as exc:
+            log.warning("hook.malformed", code=exc.code)
         except Exception:
             log.exception("hook.broke")  # The hook sees a closed connection, and refuses.
         finally:
             writer.close()
 
-    async def _push(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Peer) -> Answer:
+    async def _push(
+        self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Peer
+    ) -> Answer:
         try:
-            hello = gathered.hello(await _frame(reader, HELLO_LIMIT))
+            hello = gathered.hello(first)
         except FactsError as exc:
             log.warning("hook.malformed", code=exc.code, uid=peer.uid)
             return Answer(UNDECIDED, f"twinseal: {exc} ({exc.code})\n")
         who: Identity | None = None
-        name = ""
+        name, ours = "", False
         try:
             repository = _repository(self._look, hello.repository)
             name = repository["name"]
+            _git_user_only(repository, peer)
+            ours = True
             who = self._identify(hello, repository, peer)
             self._reconciler.drain(name, Path(repository["path"]))
             plan = self._receiver.begin(self._look, hello, name, who)
-            await _send(writer, f"say\n{explain.heading(plan.context)}\n")
-            await _send(writer, _plan(plan))
-            payload = await _frame(reader, FACTS_LIMIT)
+            await send(writer, f"say\n{explain.heading(plan.context)}\n")
+            await send(writer, _plan(plan))
+            payload = await frame(reader, FACTS_LIMIT)
             return await self._judge(plan, payload, writer)
         except GovernanceError as exc:
             log.info("push.refused", code=exc.code, repository=name, uid=peer.uid)
-            return self._receiver.refuse(hello, who, name, exc)
+            answer = self._receiver.undecidable if ours else self._receiver.refuse
+            return answer(hello, who, name, exc)
 
     async def _judge(self, plan: Plan, payload: bytes, writer: asyncio.StreamWriter) -> Answer:
         aside = len(payload) > LARGE
         parse, complete = self._receiver.parse, self._receiver.complete
         found = await asyncio.to_thread(parse, plan, payload) if aside else parse(plan, payload)
         paths = {change.path for ref in found.refs.values() for change in ref.net}
-        await _send(writer, f"say\n{explain.reading(len(found.commits), len(paths), found.gather_ms)}\n")
+        await send(writer, f"say\n{explain.reading(len(found.commits), len(paths), found.gather_ms)}\n")
         for _ in range(ATTEMPTS):
             facts = await asyncio.to_thread(complete, plan, found) if aside else complete(plan, found)
             try:
@@ -110,15 +122,15 @@ class HookSocket:
         return Answer(UNDECIDED, "twinseal: keys keep changing; push again in a moment\n")
 
     def _identify(self, hello: gathered.Hello, repository: dict[str, Any], peer: Peer) -> Identity:
-        """Return who pushes. Facts are taken only from the registered git user or from ourselves."""
-        if peer.uid not in {repository["git_uid"], os.getuid()}:
-            said = f"uid {peer.uid} is not the git user of {repository['name']} (uid {repository['git_uid']})"
-            raise DeniedError(said, code="identity.not_git_user")
+        """Return who pushes."""
+        observed = repository["mode"] == "observe"
         if hello.session:
             caller = self._sessions.get(hello.session)
             if caller is None or caller.repository != repository["name"]:
                 raise DeniedError("this push belongs to no session of this repository", code="identity.session")
-            return Identity(caller.principal, caller.kind, "http", enforced=not repository["advisory"])
+            return Identity(
+                caller.principal, caller.kind, "http", enforced=not repository["advisory"], observed=observed
+            )
         sql = "select name, kind from principal where uid=? and retired_seq is null"
         row = self._look.execute(sql, (peer.uid,)).fetchone()
         if row is None:
@@ -127,7 +139,14 @@ class HookSocket:
                 code="identity.none",
                 mend="Push through the front: git remote set-url origin http://NAME:TOKEN@HOST/git/REPOSITORY.git",
             )
-        return Identity(row[0], row[1], "file", enforced=False)
+        return Identity(row[0], row[1], "file", enforced=False, observed=observed)
+
+
+def _git_user_only(repository: dict[str, Any], peer: Peer) -> None:
+    """Refuse anyone but the registered git user and ourselves: facts are taken from nobody else."""
+    if peer.uid not in {repository["git_uid"], os.getuid()}:
+        said = f"uid {peer.uid} is not the git user of {repository['name']} (uid {repository['git_uid']})"
+        raise DeniedError(said, code="identity.not_git_user")
 
 
 def _listener(path: Path) -> socket.socket:
@@ -141,37 +160,17 @@ def _listener(path: Path) -> socket.socket:
 
 
 def _repository(tx: Tx, identifier: str) -> dict[str, Any]:
-    sql = "select name, path, git_uid, advisory from repository where id=?"
+    sql = "select name, path, git_uid, advisory, mode from repository where id=? and removed_seq is null"
     row = tx.execute(sql, (identifier,)).fetchone()
     if row is None:
         raise NotFoundError(f"repository {identifier!r} is not registered here", code="repository.unknown")
-    return dict(zip(("name", "path", "git_uid", "advisory"), row, strict=True))
+    return dict(zip(("name", "path", "git_uid", "advisory", "mode"), row, strict=True))
 
 
 def _peer(writer: asyncio.StreamWriter) -> Peer:
     raw = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     pid, uid, _ = struct.unpack("3i", raw)
     return Peer(pid, uid)
-
-
-async def _frame(reader: asyncio.StreamReader, limit: int) -> bytes:
-    async with asyncio.timeout(PATIENCE_S):
-        try:
-            head = await reader.readuntil(b"\n")
-        except asyncio.LimitOverrunError as exc:
-            raise FactsError("a frame without a length", code="facts.frame") from exc
-        if not head[:-1].isdigit() or len(head) > 12:  # noqa: PLR2004 - eleven digits are enough for any length
-            raise FactsError(f"expected the length of a frame, got {head[:20]!r}", code="facts.frame")
-        if int(head) > limit:
-            said = f"{int(head)} bytes of facts; at most {limit} are read"
-            raise FactsError(said, code="facts.too_large", mend="Push in smaller parts.")
-        return await reader.readexactly(int(head))
-
-
-async def _send(writer: asyncio.StreamWriter, text: str) -> None:
-    payload = text.encode("utf-8")
-    writer.write(b"%d\n" % len(payload) + payload)
-    await writer.drain()
 
 
 def _plan(plan: Plan) -> str:

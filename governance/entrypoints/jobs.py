@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from audit.errors import AuditError
 from governance.errors import GovernanceError
 from governance.reconcile import Reconciler
 from governance.service import Service
@@ -42,13 +43,14 @@ class Jobs:
             waiting = {row[0] for row in tx.execute(sql).fetchall()}
         for repository in repositories:
             name, path = repository["name"], Path(repository["path"])
-            due = rounds % CHECK_EVERY == 0 or (name in waiting and rounds % SOONER_EVERY == 0)
+            whole = rounds % CHECK_EVERY == 0
+            due = whole or (name in waiting and rounds % SOONER_EVERY == 0)
             try:
                 if due:
-                    drifted = self._reconciler.check(name, path)
+                    drifted = self._reconciler.check(name, path, hooks=whole)
                     if drifted:
                         log.error("refs.drifted", repository=name, refs=[ref for ref, _, _ in drifted])
                 else:
                     self._reconciler.drain(name, path)
-            except (GovernanceError, OSError) as exc:
+            except (GovernanceError, AuditError, OSError) as exc:
                 log.warning("reconcile.failed", repository=name, error=str(exc))

@@ -20,11 +20,11 @@ from audit import stores
 from audit.highwater import HighWater
 from audit.ledger import Ledger
 from governance import version
-from governance.adapters import clock, git, processes
+from governance.adapters import clock, git, hook_files, processes
 from governance.adapters.gnupg import inspect
 from governance.adapters.sequoia import SequoiaVerifier
 from governance.adapters.settings import Settings
-from governance.entrypoints import api, problems, web
+from governance.entrypoints import api, api_repositories, problems, web
 from governance.entrypoints.beginning import origin_of
 from governance.entrypoints.front import PREFIX, Front
 from governance.entrypoints.hook_socket import HookSocket
@@ -33,6 +33,7 @@ from governance.entrypoints.limits import Limited
 from governance.errors import FactsError, SettingsError
 from governance.people.enrolment import Challenges
 from governance.people.sessions import Sessions
+from governance.ports import Watch
 from governance.reconcile import Reconciler, World
 from governance.service import Service
 from governance.state.fold import Tx, fold
@@ -84,7 +85,15 @@ def opened(settings: Settings) -> Iterator[House]:
 
 def world() -> World:
     """Return this machine, as the reconciler asks it."""
-    return World(refs=git.refs, alive=processes.alive, pin=_pin, mark_frozen=_mark_frozen)
+    return World(refs=git.refs, alive=processes.alive, pin=_pin, mark_frozen=_mark_frozen, watch=_watch)
+
+
+def _watch(path: Path, identifier: str) -> Watch | None:
+    try:
+        return hook_files.watch(path, identifier=identifier)
+    except (FactsError, OSError) as exc:
+        log.warning("hooks.not_seen", path=str(path), error=str(exc))
+        return None
 
 
 def _pin(path: Path, ref: str, oid: str, handle: str) -> None:
@@ -114,7 +123,9 @@ def application(house: House) -> Callable[..., Awaitable[None]]:
     app.state.service = house.service
     app.state.challenges = Challenges()
     app.state.socket = house.settings.socket
+    app.state.reconciler = house.reconciler
     app.include_router(api.router)
+    app.include_router(api_repositories.router)
     app.include_router(web.router)
     problems.install(app)
     front = Front(house.service, house.look, house.sessions, house.reconciler)

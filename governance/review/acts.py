@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from audit.entry import Actor, Draft
 from audit.transaction import Transaction
-from governance.errors import ConflictError, NotFoundError, RequestError
+from governance import continuity
+from governance.errors import ConflictError, DeniedError, NotFoundError, RequestError
 from governance.people.acts import accepted
 from governance.people.statements import Statement, owner_only
 from governance.people.tokens import Caller
+from governance.ports import Watch
 from governance.record import Kind
 from governance.review import sign_offs
 from governance.service import Service
@@ -20,6 +22,7 @@ from governance.standing import Principal
 from governance.state import read
 
 REPOSITORY_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+MODES = ("enforce", "observe")
 REMEDIATION_LEAST = 10
 """Characters of a remediation below which nobody has written one."""
 
@@ -50,6 +53,7 @@ def withdraw(service: Service, caller: Caller, statement: Statement, repository:
 
     def command(tx: Transaction, who: Principal, actor: Actor) -> dict[str, Any]:
         del actor
+        about(statement, repository)
         entry = tx.append(sign_offs.withdrawn(tx, statement, by=who, repository=repository))
         return {"change": int(entry.subject), "verdict": "withdraw", "by": who.name, "entry": entry.seq}
 
@@ -63,28 +67,46 @@ def add_repository(
 
     def command(tx: Transaction, who: Principal, actor: Actor) -> dict[str, Any]:
         owner_only(who)
-        body = statement.body
-        name, path = str(body.get("name")), str(body.get("path"))
-        if not REPOSITORY_NAME.fullmatch(name) or ".." in name or name.endswith(".git"):
-            raise RequestError(f"{name!r} is not a repository name: a-z, 0-9, ._-", code="repository.name")
-        taken = tx.execute("select name from repository where name=? or path=?", (name, path)).fetchone()
-        if taken:
-            raise ConflictError(f"{taken[0]} is registered already", code="repository.taken")
-        advisory = body.get("advisory") is True
-        _separate(tx, name, git_uid, advisory=advisory)
-        data = {
-            "name": name,
-            "id": identifier,
-            "path": path,
-            "git_uid": git_uid,
-            "advisory": advisory,
-            "refs": [],
-            "statement": statement.kept(),
-        }
-        entry = tx.append(Draft(kind=Kind.REPOSITORY_ADDED.value, actor=actor, repo=name, subject=name, data=data))
-        return {"name": name, "id": identifier, "path": path, "advisory": advisory, "entry": entry.seq}
+        return registered(tx, statement, actor, identifier=identifier, git_uid=git_uid)
 
     return accepted(service, caller, statement, "repository.add", command)
+
+
+def registered(tx: Transaction, statement: Statement, actor: Actor, *, identifier: str, git_uid: int) -> dict[str, Any]:
+    """Register what an owner's statement names; refuse names that were used before, and paths that are in use."""
+    body = statement.body
+    name, path, mode = str(body.get("name")), str(body.get("path")), mode_of(body)
+    if not REPOSITORY_NAME.fullmatch(name) or ".." in name or name.endswith(".git"):
+        raise RequestError(f"{name!r} is not a repository name: a-z, 0-9, ._-", code="repository.name")
+    sql = "select name, removed_seq from repository where name=? or (path=? and removed_seq is null)"
+    taken = tx.execute(sql, (name, path)).fetchone()
+    if taken:
+        said = f"{taken[0]} is registered already"
+        if taken[1] is not None:
+            said = f"{taken[0]} was governed until entry {taken[1]}; a name keeps its meaning and is not used again"
+        raise ConflictError(said, code="repository.taken")
+    advisory = body.get("advisory") is True
+    _separate(tx, name, git_uid, advisory=advisory)
+    data = {
+        "name": name,
+        "id": identifier,
+        "path": path,
+        "git_uid": git_uid,
+        "advisory": advisory,
+        "mode": mode,
+        "refs": [],
+        "statement": statement.kept(),
+    }
+    entry = tx.append(Draft(kind=Kind.REPOSITORY_ADDED.value, actor=actor, repo=name, subject=name, data=data))
+    return {"name": name, "id": identifier, "path": path, "advisory": advisory, "mode": mode, "entry": entry.seq}
+
+
+def mode_of(body: Mapping[str, Any]) -> str:
+    """Return what a statement says is to be done with refusals; enforced where it says nothing."""
+    mode = body.get("mode", "enforce")
+    if mode not in MODES:
+        raise RequestError(f"expected one of {', '.join(MODES)}, got {mode!r}", code="repository.mode")
+    return str(mode)
 
 
 def _separate(tx: Transaction, name: str, git_uid: int, *, advisory: bool) -> None:
@@ -100,31 +122,61 @@ def _separate(tx: Transaction, name: str, git_uid: int, *, advisory: bool) -> No
 
 
 def thaw(
-    service: Service, caller: Caller, statement: Statement, repository: str, *, actual: Iterable[tuple[str, str]]
+    service: Service,
+    caller: Caller,
+    statement: Statement,
+    repository: str,
+    *,
+    actual: Iterable[tuple[str, str]],
+    watch: Watch | None = None,
 ) -> dict[str, Any]:
-    """Lift a freeze after a written remediation, taking the refs as they are found now. Owner only."""
+    """Lift a freeze after a written remediation, taking the refs as they are found now: unreviewed. Owner only."""
 
     def command(tx: Transaction, who: Principal, actor: Actor) -> dict[str, Any]:
         owner_only(who)
         body = statement.body
+        about(statement, repository)
         frozen = read.freezes(tx, repository)
         if not frozen:
             raise NotFoundError(f"{repository} is not frozen", code="freeze.none")
-        remediation = body.get("remediation")
-        if not isinstance(remediation, str) or len(remediation.strip()) < REMEDIATION_LEAST:
-            raise RequestError("write what was found and what was done about it", code="thaw.remediation")
+        remediation = written(body.get("remediation"), code="thaw.remediation")
+        if watch is not None and not continuity.sound(watch, continuity.known(tx, repository)):
+            mend = f"twinseal hooks install {repository}"
+            raise ConflictError(f"the hooks are not in force: {watch.faults[0]}", code="thaw.hooks_off", mend=mend)
         found = dict(actual)
         accepts = body.get("refs")
         if not isinstance(accepts, dict) or any(found.get(ref, "") != oid for ref, oid in accepts.items()):
             raise ConflictError("the refs are not as you were shown", code="thaw.moved", mend="Look again.")
         refs = [[ref, oid] for ref, oid in sorted(accepts.items())]
-        data = {"freeze": frozen[0].seq, "remediation": remediation, "refs": refs, "statement": statement.kept()}
+        moved = [[ref, read.ref_value(tx, repository, ref), oid] for ref, oid in refs]
+        data = {
+            "freeze": frozen[0].seq,
+            "remediation": remediation,
+            "refs": refs,
+            "unreviewed": moved,
+            "statement": statement.kept(),
+        }
         entry = tx.append(
             Draft(kind=Kind.FREEZE_LIFTED.value, actor=actor, repo=repository, subject=repository, data=data)
         )
-        return {"repository": repository, "entry": entry.seq}
+        return {"repository": repository, "unreviewed": len(moved), "entry": entry.seq}
 
     return accepted(service, caller, statement, "thaw", command)
+
+
+def about(statement: Statement, repository: str) -> None:
+    """Refuse a statement that names another repository than the one it is handed in for, or none."""
+    named = statement.body.get("repository")
+    if named != repository:
+        said = f"the statement is about {named!r}, handed in for {repository}"
+        raise DeniedError(said, code="statement.other_repository")
+
+
+def written(text: object, *, code: str) -> str:
+    """Return a reason that somebody took the trouble to write."""
+    if not isinstance(text, str) or len(text.strip()) < REMEDIATION_LEAST:
+        raise RequestError("write what was found and what was done about it", code=code)
+    return text
 
 
 def git_user(path: Path) -> int:

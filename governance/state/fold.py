@@ -122,9 +122,37 @@ def _token_revoked(tx: Tx, entry: Entry, data: Data) -> None:
 
 def _repository_added(tx: Tx, entry: Entry, data: Data) -> None:
     row = (data["name"], data["id"], data["path"], data["git_uid"], int(data["advisory"]), entry.seq)
-    tx.execute("insert into repository values(?,?,?,?,?,?)", row)
+    tx.execute("insert into repository values(?,?,?,?,?,?,?,null)", (*row, data.get("mode", "enforce")))
     for ref, oid in data["refs"]:
         _set_ref(tx, entry, data["name"], ref, oid)
+    _statement(tx, entry, data)
+
+
+def _repository_adopted(tx: Tx, entry: Entry, data: Data) -> None:
+    """Forget what was recorded: the entries that follow name every ref, and nothing else is under way any more."""
+    tx.execute("delete from ref_value where repository=?", (entry.repo,))
+    sql = "update reservation set state='released', closed_seq=? where repository=? and state='reserved'"
+    tx.execute(sql, (entry.seq, entry.repo))
+    sql = "update change set state='void', closed_seq=? where repository=? and state='pending'"
+    tx.execute(sql, (entry.seq, entry.repo))
+    tx.execute("delete from lapse where repository=?", (entry.repo,))
+    _thaw(tx, entry)
+    _statement(tx, entry, data)
+
+
+def _baseline_recorded(tx: Tx, entry: Entry, data: Data) -> None:
+    for ref, oid, _ in data["refs"]:
+        _set_ref(tx, entry, entry.repo, ref, oid)
+
+
+def _repository_mode_set(tx: Tx, entry: Entry, data: Data) -> None:
+    tx.execute("update repository set mode=? where name=?", (data["mode"], entry.repo))
+    _statement(tx, entry, data)
+
+
+def _repository_removed(tx: Tx, entry: Entry, data: Data) -> None:
+    tx.execute("update repository set removed_seq=? where name=?", (entry.seq, entry.repo))
+    tx.execute("update token set revoked_seq=? where repository=? and revoked_seq is null", (entry.seq, entry.repo))
     _statement(tx, entry, data)
 
 
@@ -140,7 +168,7 @@ def _set_ref(tx: Tx, entry: Entry, repository: str, ref: str, oid: str) -> None:
 
 
 def _push_decided(tx: Tx, entry: Entry, data: Data) -> None:
-    if not data["allowed"]:
+    if not (data["allowed"] or data.get("let_through")):
         return
     for position, (old, new, ref) in enumerate(data["reserve"]):
         row = (entry.seq, position, entry.repo, data["handle"], old, new, ref)
@@ -214,8 +242,39 @@ def _freeze_lifted(tx: Tx, entry: Entry, data: Data) -> None:
         # What was reserved for a ref that then went elsewhere will never be carried out; it would block for ever.
         sql = "update reservation set state='released', closed_seq=? where repository=? and ref=? and state='reserved'"
         tx.execute(sql, (entry.seq, entry.repo, ref))
-    tx.execute("update freeze set lifted_seq=? where repository=? and lifted_seq is null", (entry.seq, entry.repo))
+    _thaw(tx, entry)
+    tx.execute("delete from lapse where repository=? and state='frozen'", (entry.repo,))
+    for ref, recorded, found in data.get("unreviewed", ()):
+        _lapsed(tx, entry, (ref, recorded, found), "unreviewed")
     _statement(tx, entry, data)
+
+
+def _thaw(tx: Tx, entry: Entry) -> None:
+    tx.execute("update freeze set lifted_seq=? where repository=? and lifted_seq is null", (entry.seq, entry.repo))
+
+
+def _continuity_checked(tx: Tx, entry: Entry, data: Data) -> None:
+    row = (entry.repo, 1, data["hooks"], entry.ts, entry.seq)
+    tx.execute("insert or replace into continuity values(?,?,?,?,?)", row)
+
+
+def _continuity_lapse(tx: Tx, entry: Entry, data: Data) -> None:
+    if data["faults"]:
+        row = (entry.repo, 0, data["hooks"], entry.ts, entry.seq)
+        tx.execute("insert or replace into continuity values(?,?,?,?,?)", row)
+    for ref, recorded, found in data["refs"]:
+        _lapsed(tx, entry, (ref, recorded, found), "unreviewed" if data["accepts"] else "frozen")
+        if data["accepts"] and not found.startswith("->"):  # A symbolic ref has no value that could be recorded.
+            _set_ref(tx, entry, entry.repo, ref, found)
+    if data["freezes"]:
+        tx.execute("insert into freeze values(?,?,?,?,null)", (entry.seq, entry.repo, data["reason"], entry.actor.id))
+
+
+def _lapsed(tx: Tx, entry: Entry, line: tuple[str, str, str], state: str) -> None:
+    """Remember what moved without a decision, until somebody has reviewed it."""
+    ref, recorded, found = line
+    row = (entry.repo, ref, found, recorded, state, entry.seq)
+    tx.execute("insert or replace into lapse values(?,?,?,?,?,?)", row)
 
 
 def _statement(tx: Tx, entry: Entry, data: Data) -> None:
@@ -239,6 +298,12 @@ FOLDS: Mapping[Kind, Callable[[Tx, Entry, Data], None]] = {
     Kind.TOKEN_ISSUED: _token_issued,
     Kind.TOKEN_REVOKED: _token_revoked,
     Kind.REPOSITORY_ADDED: _repository_added,
+    Kind.REPOSITORY_ADOPTED: _repository_adopted,
+    Kind.BASELINE_RECORDED: _baseline_recorded,
+    Kind.REPOSITORY_MODE_SET: _repository_mode_set,
+    Kind.REPOSITORY_REMOVED: _repository_removed,
+    Kind.MAINTENANCE_BEGUN: _nothing,
+    Kind.MAINTENANCE_ENDED: _nothing,
     Kind.PUSH_DECIDED: _push_decided,
     Kind.PUSH_APPLIED: _push_applied,
     Kind.PUSH_RELEASED: _push_released,
@@ -246,5 +311,7 @@ FOLDS: Mapping[Kind, Callable[[Tx, Entry, Data], None]] = {
     Kind.SIGN_OFF_WITHDRAWN: _sign_off_withdrawn,
     Kind.REFS_DRIFTED: _refs_drifted,
     Kind.FREEZE_LIFTED: _freeze_lifted,
+    Kind.CONTINUITY_CHECKED: _continuity_checked,
+    Kind.CONTINUITY_LAPSE: _continuity_lapse,
     Kind.REQUEST_REFUSED: _nothing,
 }

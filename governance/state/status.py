@@ -42,14 +42,21 @@ def refs(tx: Tx, repository: str) -> dict[str, str]:
     return dict(tx.execute("select ref, oid from ref_value where repository=?", (repository,)).fetchall())
 
 
+def lapses(tx: Tx, repository: str) -> list[dict[str, Any]]:
+    """Return every ref that moved without a decision and was not taken into a new baseline since."""
+    sql = "select ref, recorded, found, state, seq from lapse where repository=? order by seq, ref"
+    return _rows(tx, sql, (repository,))
+
+
 def overview(tx: Tx) -> dict[str, Any]:
     """Return the figures that `status` shows."""
     one = tx.execute("select size, ts from ledger_head").fetchone() or (0, 0)
-    found = _rows(tx, "select name, path, advisory from repository order by name")
+    found = _rows(tx, "select name, path, advisory, mode from repository where removed_seq is null order by name")
     for repository in found:
         name = (repository["name"],)
         repository["open_changes"] = _count(tx, "change where repository=? and state='open'", name)
         repository["reserved"] = _count(tx, "reservation where repository=? and state='reserved'", name)
+        repository["unreviewed"] = _count(tx, "lapse where repository=? and state='unreviewed'", name)
         repository["frozen"] = _rows(
             tx, "select seq, reason from freeze where repository=? and lifted_seq is null", name
         )

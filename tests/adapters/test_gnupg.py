@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pysequoia
 import pytest
-from keys import commit_bytes, key_of, make_key, registry_of
-from signature_cases import AFTER, AT, CREATED, DAY, ENDED, TREE, Forge, Made, without_unhashed
 
 from governance.adapters.gnupg import GnuPGVerifier, KeyHome, inspect
 from governance.adapters.openpgp import frame
 from governance.adapters.sequoia import SequoiaVerifier
 from governance.errors import EnrolmentError, SignatureToolError
 from governance.signatures import SignatureRefused, SignatureVerifier, SubKey, Verified, register
+from keys import commit_bytes, key_of, make_key, registry_of
+from signature_cases import AFTER, AT, CREATED, DAY, ENDED, TREE, Forge, Made, without_unhashed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,12 +8,12 @@ import pysequoia
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from keys import key_of
-from signature_cases import armored, dearmored
 
 from governance.adapters.openpgp import MAX_CERTIFICATE, Signature, certificate, frame
 from governance.errors import EnrolmentError
 from governance.signatures import MAX_SIGNATURE, SignatureRefused
+from keys import key_of
+from signature_cases import armored, dearmored
 
 if TYPE_CHECKING:
     from collections.abc import Callable

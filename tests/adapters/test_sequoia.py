@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pysequoia
 import pytest
-from keys import commit_bytes, key_of, registry_of, sign_commit, write_object
-from signature_cases import AT, CASES, TREE, Case, Forge, Scene, armored, dearmored
 
 from governance.adapters.gnupg import GnuPGVerifier, KeyHome
 from governance.adapters.sequoia import SequoiaVerifier
 from governance.errors import SignatureToolError
 from governance.objects import parse_commit
 from governance.signatures import EnrolledKey, Item, Registry, SignatureRefused, SignatureVerifier, Verified, register
+from keys import commit_bytes, key_of, registry_of, sign_commit, write_object
+from signature_cases import AT, CASES, TREE, Case, Forge, Scene, armored, dearmored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ledger_world import GENESIS, World, draft
 from pysqlite3 import dbapi2 as sqlite
 
 from audit import canonical, verify
 from audit.entry import leaf_hash, parse
 from audit.errors import CanonicalError, EntryError, ForkedError, LockedError, RollbackError, StoreError
+from ledger_world import GENESIS, World, draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable

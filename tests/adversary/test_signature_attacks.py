@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import pysequoia
 import pytest
-from keys import commit_bytes, key_of, make_key, registry_of, sign_commit, with_signature, write_object
-from signature_cases import AFTER, AT, BEFORE, CREATED, ENDED, TREE, Forge, Made
 
 from governance.adapters.gnupg import GnuPGVerifier, KeyHome, inspect
 from governance.adapters.sequoia import SequoiaVerifier
@@ -23,6 +21,8 @@ from governance.signatures import (
     possession_challenge,
     register,
 )
+from keys import commit_bytes, key_of, make_key, registry_of, sign_commit, with_signature, write_object
+from signature_cases import AFTER, AT, BEFORE, CREATED, ENDED, TREE, Forge, Made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

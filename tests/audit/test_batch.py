@@ -4,19 +4,18 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ledger_world import draft
 from pysqlite3 import dbapi2 as sqlite
 
 from audit.errors import BrokenError, OutcomeUnknownError, StoreError
+from ledger_world import draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-    from ledger_world import World
-
     from audit.ledger import Ledger
     from audit.transaction import Transaction
+    from ledger_world import World
 
 
 class Faulty:

@@ -5,11 +5,11 @@ import json
 from dataclasses import FrozenInstanceError, replace
 
 import pytest
-from ledger_world import ALICE, GENESIS, LOG, draft
 
 from audit import canonical
 from audit.entry import GENESIS_PREV, MAX_BODY, Actor, Draft, Entry, blob_reference, leaf_hash, parse, seal
 from audit.errors import CanonicalError, EntryError
+from ledger_world import ALICE, GENESIS, LOG, draft
 
 PREV = "ab" * 32
 

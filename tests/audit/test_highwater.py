@@ -5,13 +5,13 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger_world import LOG, draft
 
 from audit import highwater as highwater_module
 from audit import stores
 from audit.errors import AuditError, ForkedError, RollbackError, StoreError, UnmarkedError
 from audit.highwater import HighWater
 from audit.reads import NO_LEAF, Head
+from ledger_world import LOG, draft
 
 if TYPE_CHECKING:
     from ledger_world import World

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger_world import GENESIS, World, draft
 
 from audit import ledger as ledger_module
 from audit.errors import BrokenError, BusyError, OutcomeUnknownError, StoreError
+from ledger_world import GENESIS, World, draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,12 +4,12 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger_world import LOG, draft
 from pysqlite3 import dbapi2 as sqlite
 
 from audit import reads, stores
 from audit.entry import leaf_hash, seal
 from audit.errors import StoreError
+from ledger_world import LOG, draft
 
 if TYPE_CHECKING:
     from ledger_world import World

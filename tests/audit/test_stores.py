@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from ledger_world import World, draft
 from pysqlite3 import dbapi2 as sqlite
 
 from audit import reads, stores
 from audit.errors import LockedError, StoreError
+from ledger_world import World, draft
 
 HOLD = """
 import sys

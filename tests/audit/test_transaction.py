@@ -3,17 +3,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ledger_world import GENESIS, draft, fold
 from pysqlite3 import dbapi2 as sqlite
 
 from audit import transaction
 from audit.errors import CanonicalError, EntryError, StoreError
+from ledger_world import GENESIS, draft, fold
 
 if TYPE_CHECKING:
-    from ledger_world import World
-
     from audit.entry import Entry
     from audit.transaction import Transaction
+    from ledger_world import World
 
 
 def test_entry_and_state_are_there_together(world: World) -> None:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledger_world import LOG, World, draft
 
 from audit import canonical, verify
 from audit.entry import leaf_hash, parse, seal
 from audit.errors import EntryError
+from ledger_world import LOG, World, draft
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

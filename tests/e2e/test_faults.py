@@ -53,7 +53,7 @@ def move(repository: Repository, *args: str) -> subprocess.CompletedProcess[str]
 
 
 def thaw(repository: Repository, name: str, refs: dict[str, str]) -> tuple[int, str]:
-    body = {"remediation": REMEDIATION, "refs": refs}
+    body = {"repository": repository.name, "remediation": REMEDIATION, "refs": refs}
     answer = repository.ground[name].say("thaw", f"/repositories/{repository.name}/thaw", body)
     return answer.status, answer.code
 

@@ -12,7 +12,7 @@ from governance.policy import Profile
 from governance.record import Effects
 from governance.review import acts, changes
 from governance.review.sign_offs import HOUR_MS
-from governance.state import read
+from governance.state import read, status
 from service_world import PEOPLE, ServiceWorld
 
 if TYPE_CHECKING:
@@ -43,7 +43,9 @@ def sign(
 
 
 def withdraw(world: ServiceWorld, by: str = "dev-b", number: object = 1) -> dict[str, Any]:
-    said = world.said("sign_off.withdraw", by, {"change": number}, nonce=str(len(world.kinds())))
+    said = world.said(
+        "sign_off.withdraw", by, {"repository": REPOSITORY, "change": number}, nonce=str(len(world.kinds()))
+    )
     return acts.withdraw(world.service, world.caller(by), said, REPOSITORY)
 
 
@@ -219,7 +221,7 @@ WRITTEN = "somebody restored a backup; main is as we want it"
 def thaw(world: ServiceWorld, by: str = "owner", *, frozen: bool = True, **changed: object) -> dict[str, Any]:
     if frozen:
         world.append(record.drifted([(MAIN, OLD, oid("x"))], repository=REPOSITORY))
-    body = {"remediation": WRITTEN, "refs": {MAIN: oid("x")}} | changed
+    body = {"repository": REPOSITORY, "remediation": WRITTEN, "refs": {MAIN: oid("x")}} | changed
     said = world.said("thaw", by, body, nonce=str(len(world.kinds())))
     return acts.thaw(world.service, world.caller(by), said, REPOSITORY, actual=FOUND)
 
@@ -230,6 +232,10 @@ def test_an_owner_thaws_after_a_written_remediation_and_takes_the_refs_as_found(
     with world.service.read() as tx:
         assert read.freezes(tx, REPOSITORY) == ()
         assert read.ref_value(tx, REPOSITORY, MAIN) == oid("x")
+        moved = [
+            (line["ref"], line["recorded"], line["found"], line["state"]) for line in status.lapses(tx, REPOSITORY)
+        ]
+    assert moved == [(MAIN, OLD, oid("x"), "unreviewed")]
 
 
 THAWS = [
@@ -243,6 +249,8 @@ THAWS = [
     ("of a ref that appeared since", {"refs": {TOPIC: ""}}, "thaw.moved"),
     ("of refs that are a list", {"refs": [MAIN]}, "thaw.moved"),
     ("of no refs at all said", {"refs": None}, "thaw.moved"),
+    ("of another repository", {"repository": "orchard"}, "statement.other_repository"),
+    ("of no repository", {"repository": None}, "statement.other_repository"),
 ]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from governance.entrypoints.cli.options import AsJson, group
+from governance.entrypoints.cli.repositories import standing
 
 if TYPE_CHECKING:
     from governance.policy import Policy
@@ -118,7 +119,8 @@ def status(as_json: AsJson = False) -> None:
 def _state(repository: dict[str, Any]) -> str:
     if repository["frozen"]:
         return f"FROZEN since entry {repository['frozen'][0]['seq']}"
-    return "advisory" if repository["advisory"] else "enforced"
+    how = standing(repository)
+    return f"{how}; {repository['unreviewed']} refs unreviewed" if repository["unreviewed"] else how
 
 
 def doctor(as_json: AsJson = False) -> None:

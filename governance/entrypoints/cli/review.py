@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from governance.entrypoints.cli import repositories
 from governance.entrypoints.cli.options import AsJson, Repo, group
+from governance.entrypoints.cli.repositories import Advisory, Mode, Wanted, one
 
 
 def add_to(app: typer.Typer) -> None:
@@ -15,6 +17,7 @@ def add_to(app: typer.Typer) -> None:
     repo = group(app, "repo", "Put bare repositories under governance.")
     repo.command("add")(add)
     repo.command("list")(list_)
+    repositories.add_to(repo)
     hooks = group(app, "hooks", "Install and check the hooks of a governed repository.")
     hooks.command("install")(install)
     hooks.command("check")(check)
@@ -28,32 +31,32 @@ def add_to(app: typer.Typer) -> None:
 
 def add(
     name: str,
-    path: Path,
-    advisory: Annotated[bool, typer.Option(help="Record, though a principal's own uid owns the files.")] = False,
+    path: Annotated[Path | None, typer.Argument(help="Left out, to change the mode of one that is governed.")] = None,
+    advisory: Advisory = False,
+    mode: Wanted = None,
     as_json: AsJson = False,
 ) -> None:
-    """Register an empty bare repository and install its hooks."""
-    from governance.adapters import git, hook_files
+    """Register an empty bare repository and install its hooks; without PATH, change the mode of a governed one."""
+    from governance.adapters import git
     from governance.entrypoints import acting, terminal
     from governance.errors import RequestError
 
+    if path is None:
+        if mode is None:
+            raise typer.BadParameter("name the PATH of an empty bare repository, or a --mode for a governed one")
+        said: dict[str, Any] = {"repository": name, "mode": mode.value}
+        answer = acting.act("repository.mode", f"/repositories/{name}/mode", said)
+        terminal.emit(answer) if as_json else terminal.done(f"{name} is in mode {mode} (entry {answer['entry']})")
+        return
     where = path.resolve()
     if not git.is_bare(where):
         mend = f"git init --bare {path}"
         raise RequestError(f"{path} is not a bare repository", code="repository.not_bare", mend=mend)
     if git.refs(where):
-        said = f"{path} has refs already; this version governs repositories from their first commit"
-        raise RequestError(said, code="repository.not_empty")
-    answer = acting.act("repository.add", "/repositories", {"name": name, "path": str(where), "advisory": advisory})
-    hook_files.install(where, identifier=answer["id"], socket=Path(answer["socket"]))
-    if as_json:
-        terminal.emit(answer)
-        return
-    terminal.done(f"{name} is governed (entry {answer['entry']}); hooks installed in {where / 'hooks'}")
-    if not answer["separated"]:
-        terminal.say("  not separated: the service's own user owns its files", style="yellow")
-    if answer["advisory"]:
-        terminal.say("  advisory: recorded, not enforced", style="yellow")
+        mend = f"twinseal repo adopt {name} {path}"
+        raise RequestError(f"{path} has a history already", code="repository.not_empty", mend=mend)
+    said = {"name": name, "path": str(where), "advisory": advisory, "mode": mode or Mode.ENFORCE}
+    repositories.governed(acting.act("repository.add", "/repositories", said), as_json=as_json)
 
 
 def list_(as_json: AsJson = False) -> None:
@@ -64,18 +67,8 @@ def list_(as_json: AsJson = False) -> None:
     if as_json:
         terminal.emit(items)
         return
-    rows = [(r["name"], r["path"], "advisory" if r["advisory"] else "enforced") for r in items]
+    rows = [(r["name"], r["path"], repositories.standing(r)) for r in items]
     terminal.table(("name", "path", ""), rows, empty="no repository is governed yet: twinseal repo add NAME PATH")
-
-
-def _one(name: str) -> dict[str, Any]:
-    from governance.entrypoints import acting
-    from governance.errors import NotFoundError
-
-    for found in acting.client().get("/repositories")["items"]:
-        if found["name"] == name:
-            return dict(found)
-    raise NotFoundError(f"no repository is called {name!r} here", mend="twinseal repo list")
 
 
 def install(name: str, as_json: AsJson = False) -> None:
@@ -83,7 +76,7 @@ def install(name: str, as_json: AsJson = False) -> None:
     from governance.adapters import hook_files, settings
     from governance.entrypoints import terminal
 
-    found = _one(name)
+    found = one(name)
     hook_files.install(Path(found["path"]), identifier=found["id"], socket=settings.load().socket)
     terminal.emit(found) if as_json else terminal.done(f"hooks of {name} installed")
 
@@ -93,7 +86,7 @@ def check(name: str, as_json: AsJson = False) -> None:
     from governance.adapters import hook_files
     from governance.entrypoints import terminal
 
-    found = _one(name)
+    found = one(name)
     faults = hook_files.faults(Path(found["path"]), identifier=found["id"])
     if as_json:
         terminal.emit({"repository": name, "faults": faults})
@@ -191,7 +184,7 @@ def sign_off(
     name = acting.chosen(repo)
     path = f"/repositories/{name}/sign-offs"
     if withdraw:
-        answer = acting.act("sign_off.withdraw", path, {"change": change}, repository=name)
+        answer = acting.act("sign_off.withdraw", path, {"repository": name, "change": change}, repository=name)
     else:
         shown = acting.client(name).get(f"/repositories/{name}/changes/{change}")
         verdict = "approve" if approve else "reject"
@@ -222,5 +215,6 @@ def thaw(
     if rows and not yes:
         typer.confirm("Record these as they are now?", abort=True)
     refs = {row["ref"]: row["found"] for row in rows}
-    answer = acting.act("thaw", f"/repositories/{repo}/thaw", {"remediation": remediation, "refs": refs})
+    said = {"repository": repo, "remediation": remediation, "refs": refs}
+    answer = acting.act("thaw", f"/repositories/{repo}/thaw", said)
     terminal.emit(answer) if as_json else terminal.done(f"{repo} is thawed (entry {answer['entry']})")

@@ -1,0 +1,97 @@
+"""Whether the rules were in force all the time: hooks that were off, refs that moved without a decision.
+
+A gap is written down with its longest possible length: from the last look that found all well until now. It freezes
+the repository until an owner thaws it; what moved in it is remembered as unreviewed. A good look is written down only
+when it ends a bad one, sees other hooks, or is the first since the service started: a record, not a heartbeat.
+
+Source: SLSA Source v1.2, "Continuity". What git's own configuration on another's command line does is not seen here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from audit.entry import Draft
+from audit.transaction import Transaction
+from governance import record
+from governance.ports import Watch
+from governance.record import SERVICE, Kind
+from governance.state import read
+from governance.state.fold import Tx
+
+Line = tuple[str, str, str]
+FAULTS_NAMED = 10
+TEXT_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger says of the last look that was written down."""
+
+    good: bool
+    hooks: str
+    at: int
+
+
+def known(tx: Tx, repository: str) -> Known | None:
+    """Return the last recorded look, or None where there was no good one yet: nothing can lapse then."""
+    row = tx.execute("select good, hooks, at from continuity where repository=?", (repository,)).fetchone()
+    return Known(bool(row[0]), row[1], row[2]) if row else None
+
+
+def sound(watch: Watch, last: Known | None) -> bool:
+    """Whether the hooks are in force: as we install them, or unchanged since they were (an upgrade is no gap)."""
+    return not watch.faults or (last is not None and last.good and last.hooks == watch.found)
+
+
+def look(
+    tx: Transaction, repository: str, watch: Watch | None, moved: Sequence[Line], *, since: int | None, first: bool
+) -> bool:
+    """Write down what a look found, if it is news; return whether all was well.
+
+    `moved` are (ref, recorded, found) without a decision to explain them; `since` is when we last saw all well.
+    `watch` is None where hooks cannot be looked at; nothing is concluded then.
+    """
+    last = known(tx, repository)
+    off = watch is not None and not sound(watch, last)
+    if watch is not None and not off and not moved and (first or last is None or last.hooks != watch.found):
+        tx.append(_checked(repository, watch))
+    broke = off and last is not None and last.good
+    news = _unsaid(tx, repository, moved)
+    if broke or news:
+        begun = since if since is not None else last.at if last else tx.now
+        tx.append(_lapse(tx, repository, watch if off else None, news, since=begun))
+    return not off and not moved
+
+
+def _unsaid(tx: Tx, repository: str, moved: Sequence[Line]) -> list[Line]:
+    """Leave out what a lapse named before: a freeze stands until somebody looks, and is not told every minute."""
+    sql = "select 1 from lapse where repository=? and ref=? and found=? and (state='frozen' or found like '->%')"
+    plain = [(record.legible(ref), recorded, record.legible(found)) for ref, recorded, found in moved]
+    news = [line for line in plain if not tx.execute(sql, (repository, line[0], line[2])).fetchone()]
+    return news[: record.REFS_LIMIT]
+
+
+def _checked(repository: str, watch: Watch) -> Draft:
+    data = {"hooks": watch.found, "outdated": len(watch.faults)}
+    return Draft(kind=Kind.CONTINUITY_CHECKED, actor=SERVICE, repo=repository, subject=repository, data=data)
+
+
+def _lapse(tx: Transaction, repository: str, watch: Watch | None, moved: list[Line], *, since: int) -> Draft:
+    """Return the entry of a gap. Where nothing is enforced it freezes nothing, and takes the refs as they are."""
+    observed = read.repository(tx, repository)["mode"] == "observe"
+    frozen = bool(read.freezes(tx, repository))
+    faults = [fault[:TEXT_LIMIT] for fault in watch.faults[:FAULTS_NAMED]] if watch else []
+    what = [*(["hooks were not in force"] if faults else []), *([f"{len(moved)} refs moved unasked"] if moved else [])]
+    data = {
+        "since": since,
+        "until": tx.now,
+        "faults": faults,
+        "hooks": watch.found if watch else "",
+        "refs": [list(line) for line in moved],
+        "freezes": not observed and not frozen,
+        "accepts": observed,
+        "reason": f"continuity lapsed: {' and '.join(what)}",
+    }
+    return Draft(kind=Kind.CONTINUITY_LAPSE, actor=SERVICE, repo=repository, subject=repository, data=data)
