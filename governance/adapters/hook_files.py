@@ -5,16 +5,20 @@ A hook without its executable bit is skipped by git and the push succeeds: that 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from governance.adapters import freeze_marks, git, resources
 from governance.adapters.as_owner import as_owner
+from governance.adapters.git import GitError
 from governance.errors import SettingsError
+from governance.ports import Watch
 
 HOOKS = ("pre-receive", "reference-transaction", "post-receive")
 DISPATCHED = ("pre-receive", "post-receive")
@@ -120,6 +124,50 @@ def faults(repository: Path, *, identifier: str, socket: Path | None = None, dis
     dispatchers = [repository / "hooks" / name for name in DISPATCHED] if dispatched else []
     found += [f"{path} of the host is not there: it runs ours" for path in dispatchers if not os.access(path, os.X_OK)]
     return found + _config_faults(repository)
+
+
+def watch(repository: Path, *, identifier: str, socket: Path, dispatched: bool) -> Watch:
+    """Return what is wrong with hooks and configuration, and a digest of what is there."""
+    try:
+        wrong = faults(repository, identifier=identifier, socket=socket, dispatched=dispatched)
+        return Watch(tuple(wrong), _digest(repository, dispatched=dispatched))
+    except (GitError, OSError) as exc:
+        return Watch((f"hooks or configuration cannot be looked at: {exc}",), "")
+
+
+def _digest(repository: Path, *, dispatched: bool) -> str:
+    """Return a digest of everything that makes our hooks run as they do: texts, modes, settings, dispatchers."""
+    digest = hashlib.sha256()
+    home = repository / FOLDER
+    hooks = [*_hooks(repository, dispatched=dispatched), *(repository / "hooks" / name for name in HOOKS)]
+    for path in (*dict.fromkeys(hooks), home / "conf", *(home / "hook" / MODULES / name for name in _modules())):
+        mode = path.stat().st_mode & 0o777 if path.is_file() else 0
+        data = path.read_bytes() if mode else b""
+        digest.update(f"{path.name} {mode:o} {len(data)}\n".encode() + data)
+    actual = git.config(repository)
+    for name in (*CONFIG, "core.hooksPath", "extensions.refStorage"):
+        digest.update(f"{name}={actual.get(name.lower())}\n".encode())
+    return digest.hexdigest()
+
+
+def remove(repository: Path, *, dispatched: bool = False) -> list[str]:
+    """Take our hooks and folder away, as the git user; return what stays because it is not ours.
+
+    Settings stay: they do no harm.
+
+    Raises:
+        SettingsError: We may not become the git user.
+    """
+    ours = _hooks(repository, dispatched=dispatched)
+    kept = [str(path) for path, text in ours.items() if path.exists() and path.read_bytes() != text]
+    as_owner(repository, lambda: _remove(repository, [path for path in ours if str(path) not in kept]))
+    return kept
+
+
+def _remove(repository: Path, hooks: Iterable[Path]) -> None:
+    for path in hooks:
+        path.unlink(missing_ok=True)
+    shutil.rmtree(repository / FOLDER, ignore_errors=True)
 
 
 def _config_faults(repository: Path) -> list[str]:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,20 +20,22 @@ from audit import stores
 from audit.highwater import HighWater
 from audit.ledger import Ledger
 from governance import version
-from governance.adapters import clock, freeze_marks, git, processes
+from governance.adapters import clock, freeze_marks, git, hook_files, processes
 from governance.adapters.gnupg import GnuPGVerifier
 from governance.adapters.sequoia import SequoiaVerifier
 from governance.adapters.settings import Settings
 from governance.adapters.verifying import EitherVerifier, inspect
-from governance.entrypoints import api, problems, web
+from governance.entrypoints import api, api_repositories, problems, web
 from governance.entrypoints.beginning import origin_of
 from governance.entrypoints.front import PREFIX, Front
 from governance.entrypoints.hook_socket import HookSocket
 from governance.entrypoints.jobs import Jobs
 from governance.entrypoints.limits import Limited
 from governance.errors import FactsError, SettingsError
+from governance.hosts import HOSTS
 from governance.people.enrolment import Challenges
 from governance.people.sessions import Sessions
+from governance.ports import Watch
 from governance.reconcile import Reconciler, World
 from governance.service import Service
 from governance.state import read
@@ -90,7 +92,18 @@ def world(socket: Path) -> World:
     def mark(path: Path, reason: str) -> None:
         _mark_frozen(path, reason, socket)
 
-    return World(refs=git.refs, alive=processes.alive, pin=_pin, mark_frozen=mark, tidy=_tidy)
+    def lift(path: Path) -> None:
+        try:
+            freeze_marks.lift(path, socket=socket)
+        except OSError as exc:
+            log.warning("freeze.not_lifted", path=str(path), error=str(exc))  # The next look tries again.
+
+    def watch(path: Path, repository: Mapping[str, Any]) -> Watch:
+        return hook_files.watch(
+            path, identifier=repository["id"], socket=socket, dispatched=HOSTS[repository["host"]].dispatched
+        )
+
+    return World(refs=git.refs, alive=processes.alive, pin=_pin, mark_frozen=mark, tidy=_tidy, watch=watch, lift=lift)
 
 
 def _pin(path: Path, ref: str, oid: str, handle: str) -> None:
@@ -102,8 +115,8 @@ def _pin(path: Path, ref: str, oid: str, handle: str) -> None:
 
 def _tidy(path: Path, held: frozenset[str]) -> None:
     """Remove reservation files of processes that are gone, so that a later one with the same id finds none."""
-    for file in (path / "twinseal" / "reservations").glob("[0-9]*-[0-9]*"):
-        if file.name not in held and not processes.alive(file.name):
+    for file in (path / "twinseal" / "reservations").glob("*[0-9]-[0-9]*"):
+        if file.name not in held and not processes.alive(file.name.removeprefix(processes.MAINTENANCE)):
             with contextlib.suppress(OSError):
                 file.unlink()
 
@@ -128,7 +141,9 @@ def application(house: House) -> Callable[..., Awaitable[None]]:
     app.state.service = house.service
     app.state.challenges = Challenges()
     app.state.socket = house.settings.socket
+    app.state.reconciler = house.reconciler
     app.include_router(api.router)
+    app.include_router(api_repositories.router)
     app.include_router(web.router)
     problems.install(app)
     front = Front(house.service, house.look, house.sessions, house.reconciler)
@@ -146,8 +161,7 @@ def application(house: House) -> Callable[..., Awaitable[None]]:
 def _mark_again(house: House) -> None:
     """Set the markers of standing freezes: those beside the socket do not outlive a restart of the machine."""
     for repository in read.repositories(house.look):
-        for freeze in read.freezes(house.look, repository["name"]):
-            _mark_frozen(Path(repository["path"]), freeze.reason, house.settings.socket)
+        house.reconciler.mark(repository["name"], Path(repository["path"]))
 
 
 @contextlib.asynccontextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from governance.entrypoints.cli.options import AsJson, group
+from governance.entrypoints.cli.repositories import standing
 
 if TYPE_CHECKING:
     from governance.policy import Policy
@@ -127,11 +128,10 @@ def status(as_json: AsJson = False) -> None:
 
 
 def _state(repository: dict[str, Any]) -> str:
-    from governance.hosts import HOSTS
-
     if repository["frozen"]:
         return f"FROZEN since entry {repository['frozen'][0]['seq']}"
-    return "advisory" if repository["advisory"] else HOSTS[repository["host"]].level.value
+    how = standing(repository)
+    return f"{how}; {repository['unreviewed']} refs unreviewed" if repository["unreviewed"] else how
 
 
 def doctor(as_json: AsJson = False) -> None:
