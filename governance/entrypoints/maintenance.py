@@ -16,7 +16,7 @@ from audit.entry import Draft
 from governance.entrypoints.frames import frame, send
 from governance.errors import ConflictError, DeniedError, FactsError, GovernanceError, NotFoundError
 from governance.reconcile import Reconciler
-from governance.record import SERVICE, Kind
+from governance.record import SERVICE, Kind, legible
 from governance.service import Service
 from governance.state import read, status
 from governance.state.fold import Tx
@@ -24,7 +24,6 @@ from governance.state.fold import Tx
 LONG_S = 12 * 3600
 END_LIMIT = 64 * 1024
 KIND = b'"kind":"maintain"'
-SAID_LIMIT = 400
 
 
 def is_asked_for(payload: bytes) -> bool:
@@ -81,7 +80,7 @@ class Maintenance:
         data = {
             "begun": begun,
             "ok": good,
-            "said": str(done.get("said", ""))[:SAID_LIMIT],
+            "said": legible(str(done.get("said", ""))),
             "drifted": len(drifted),
             **{key: value for key in ("before", "after") if type(value := done.get(key)) is int and value >= 0},
         }

@@ -120,7 +120,9 @@ def observed(tx: Tx, entry: Entry, line: tuple[str, str, str]) -> None:
     sql = "select recorded from lapse where repository=? and ref=? and state='observed'"
     before = tx.execute(sql, (entry.repo, ref)).fetchone()
     tx.execute("delete from lapse where repository=? and ref=? and state='observed'", (entry.repo, ref))
-    _lapsed(tx, entry, (ref, before[0] if before else old, new), "observed")
+    first = before[0] if before else old
+    if first != new:
+        _lapsed(tx, entry, (ref, first, new), "observed")
 
 
 def statement(tx: Tx, entry: Entry, data: Data) -> None:

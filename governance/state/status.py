@@ -100,7 +100,8 @@ def _count(tx: Tx, what: str, params: tuple[Any, ...]) -> int:
 
 def _last_pushes(tx: Tx) -> list[tuple[str, int]]:
     sql = (
-        "select case json_extract(body,'$.data.allowed') when 1 then 'allowed' else 'refused' end, count(*) from "
+        "select case when json_extract(body,'$.data.allowed') then 'allowed' "
+        "when json_extract(body,'$.data.let_through') then 'let_through' else 'refused' end, count(*) from "
         "(select body from ledger_entry where kind='push.decided' order by seq desc limit 1000) group by 1"
     )
     return [(row[0], row[1]) for row in tx.execute(sql).fetchall()]

@@ -114,7 +114,9 @@ def status(as_json: AsJson = False) -> None:
             "policy": found["policy"],
             "principals": f"{found['principals']}, {found['humans']} of them people"
             + (" (single person)" if found["single_person"] else ""),
-            "pushes": f"{pushes.get('allowed', 0)} allowed, {pushes.get('refused', 0)} refused (of the last 1000)",
+            "pushes": f"{pushes.get('allowed', 0)} allowed, {pushes.get('refused', 0)} refused"
+            + (f", {pushes['let_through']} let through" if "let_through" in pushes else "")
+            + " (of the last 1000)",
         }
     )
     rows = [
