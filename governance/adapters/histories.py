@@ -22,17 +22,19 @@ LENDERS = {
 def baseline(repository: Path) -> Baseline:
     """Return every ref with its tree, and how many commits they reach.
 
-    Every commit is read; that trees and blobs are there is `connected`'s business.
+    Every commit is read, unless objects are borrowed; that trees and blobs are there is `connected`'s business.
 
     Raises:
         GitError: git would not say; a commit that is missing, for one.
     """
+    if borrowed := _borrowed(repository):  # First: who reads objects there follows whatever lends them.
+        return Baseline((), 0, "", tuple(borrowed))
     out = git.run(repository, "for-each-ref", f"--format={FORMAT}")
     # A ref's name may hold what text calls a line end; a line feed it may not.
     tips = tuple(_tip(line.decode("utf-8", "surrogateescape")) for line in out.split(b"\n")[:-1])
     commits = int(git.run(repository, "rev-list", "--count", "--all", timeout=WALK_S)) if tips else 0
     head = git.run(repository, "symbolic-ref", "--quiet", "HEAD", ok=(0, 1)).decode("utf-8", "surrogateescape")
-    return Baseline(tips, commits, head.rstrip("\n"), tuple(_borrowed(repository)))
+    return Baseline(tips, commits, head.rstrip("\n"))
 
 
 def _tip(line: str) -> Tip:

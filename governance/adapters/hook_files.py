@@ -5,7 +5,6 @@ A hook without its executable bit is skipped by git and the push succeeds: that 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -16,9 +15,7 @@ from pathlib import Path
 
 from governance.adapters import freeze_marks, git, resources
 from governance.adapters.as_owner import as_owner
-from governance.adapters.git import GitError
 from governance.errors import SettingsError
-from governance.ports import Watch
 
 HOOKS = ("pre-receive", "reference-transaction", "post-receive")
 DISPATCHED = ("pre-receive", "post-receive")
@@ -80,9 +77,9 @@ def install(repository: Path, *, identifier: str, socket: Path, dispatched: bool
     conf |= {"dispatched": "yes"} if dispatched else {}
     lines = "".join(f"{name} {value}\n" for name, value in conf.items())
     # Everything is read before we become the git user, who need not be able to read our package.
-    files = {home / "hook" / MODULES / name: (data, 0o644) for name, data in _modules().items()}
+    files = {home / "hook" / MODULES / name: (data, 0o644) for name, data in modules().items()}
     files[home / "conf"] = (lines.encode(), 0o644)
-    files |= {path: (data, 0o755) for path, data in _hooks(repository, dispatched=dispatched).items()}
+    files |= {path: (data, 0o755) for path, data in hooks(repository, dispatched=dispatched).items()}
     as_owner(repository, lambda: _install(repository, files, python))
 
 
@@ -104,14 +101,14 @@ def faults(repository: Path, *, identifier: str, socket: Path | None = None, dis
     """
     found = []
     home = repository / FOLDER
-    for path, text in _hooks(repository, dispatched=dispatched).items():
+    for path, text in hooks(repository, dispatched=dispatched).items():
         if not path.is_file():
             found.append(f"{path} is missing: pushes are not checked")
         elif not os.access(path, os.X_OK):
             found.append(f"{path} is not executable: git skips it and lets everything through")
         elif path.read_bytes() != text:
             found.append(f"{path} is not the hook that this version installs")
-    for name, text in _modules().items():
+    for name, text in modules().items():
         path = home / "hook" / MODULES / name
         if not path.is_file() or path.read_bytes() != text:
             found.append(f"{path} is not the module that this version installs")
@@ -126,30 +123,6 @@ def faults(repository: Path, *, identifier: str, socket: Path | None = None, dis
     return found + _config_faults(repository)
 
 
-def watch(repository: Path, *, identifier: str, socket: Path, dispatched: bool) -> Watch:
-    """Return what is wrong with hooks and configuration, and a digest of what is there."""
-    try:
-        wrong = faults(repository, identifier=identifier, socket=socket, dispatched=dispatched)
-        return Watch(tuple(wrong), _digest(repository, dispatched=dispatched))
-    except (GitError, OSError) as exc:
-        return Watch((f"hooks or configuration cannot be looked at: {exc}",), "")
-
-
-def _digest(repository: Path, *, dispatched: bool) -> str:
-    """Return a digest of everything that makes our hooks run as they do: texts, modes, settings, dispatchers."""
-    digest = hashlib.sha256()
-    home = repository / FOLDER
-    hooks = [*_hooks(repository, dispatched=dispatched), *(repository / "hooks" / name for name in HOOKS)]
-    for path in (*dict.fromkeys(hooks), home / "conf", *(home / "hook" / MODULES / name for name in _modules())):
-        mode = path.stat().st_mode & 0o777 if path.is_file() else 0
-        data = path.read_bytes() if mode else b""
-        digest.update(f"{path.name} {mode:o} {len(data)}\n".encode() + data)
-    actual = git.config(repository)
-    for name in (*CONFIG, "core.hooksPath", "extensions.refStorage"):
-        digest.update(f"{name}={actual.get(name.lower())}\n".encode())
-    return digest.hexdigest()
-
-
 def remove(repository: Path, *, dispatched: bool = False) -> list[str]:
     """Take our hooks and folder away, as the git user; return what stays because it is not ours.
 
@@ -158,7 +131,7 @@ def remove(repository: Path, *, dispatched: bool = False) -> list[str]:
     Raises:
         SettingsError: We may not become the git user.
     """
-    ours = _hooks(repository, dispatched=dispatched)
+    ours = hooks(repository, dispatched=dispatched)
     kept = [str(path) for path, text in ours.items() if path.exists() and path.read_bytes() != text]
     as_owner(repository, lambda: _remove(repository, [path for path in ours if str(path) not in kept]))
     return kept
@@ -184,7 +157,7 @@ def _config_faults(repository: Path) -> list[str]:
     return found
 
 
-def _hooks(repository: Path, *, dispatched: bool) -> dict[Path, bytes]:
+def hooks(repository: Path, *, dispatched: bool) -> dict[Path, bytes]:
     """Return every hook by where it goes, filled in for this repository."""
     shipped, folder = resources.folder("hooks"), repository / "hooks"
     places = {
@@ -198,7 +171,8 @@ def _filled(template: str, home: Path) -> bytes:
     return template.replace("@PYTHON@", interpreter()).replace("@HOME@", str(home)).encode()
 
 
-def _modules() -> dict[str, bytes]:
+def modules() -> dict[str, bytes]:
+    """Return what the hook runs, by file name."""
     return {path.name: path.read_bytes() for path in sorted((resources.folder("hooks") / MODULES).glob("*.py"))}
 
 

@@ -14,7 +14,7 @@ from fastapi import Path as InPath
 
 from audit import reads
 from governance import version
-from governance.adapters import clock, git, hook_files
+from governance.adapters import clock, git, hook_watch
 from governance.adapters.ssh_keys import is_ssh
 from governance.entrypoints.models import (
     Challenge,
@@ -294,7 +294,7 @@ def thaw(repository: str, signed: SignedStatement, request: Request, caller: Ask
     with service.read() as tx:
         known = read.repository(tx, repository)
     path, socket = Path(known["path"]), request.app.state.socket
-    watch = hook_files.watch(path, identifier=known["id"], socket=socket, dispatched=HOSTS[known["host"]].dispatched)
+    watch = hook_watch.watch(path, identifier=known["id"], socket=socket, dispatched=HOSTS[known["host"]].dispatched)
     done = review.thaw(service, caller, _said(signed), repository, actual=git.refs(path), watch=watch)
     reconciler: Reconciler = request.app.state.reconciler
     reconciler.mark(repository, path)

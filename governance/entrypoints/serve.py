@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from audit import stores
 from audit.highwater import HighWater
 from audit.ledger import Ledger
 from governance import version
-from governance.adapters import clock, freeze_marks, git, hook_files, processes
+from governance.adapters import clock
 from governance.adapters.gnupg import GnuPGVerifier
 from governance.adapters.sequoia import SequoiaVerifier
 from governance.adapters.settings import Settings
@@ -31,12 +31,11 @@ from governance.entrypoints.front import PREFIX, Front
 from governance.entrypoints.hook_socket import HookSocket
 from governance.entrypoints.jobs import Jobs
 from governance.entrypoints.limits import Limited
-from governance.errors import FactsError, SettingsError
-from governance.hosts import HOSTS
+from governance.entrypoints.machine import world
+from governance.errors import SettingsError
 from governance.people.enrolment import Challenges
 from governance.people.sessions import Sessions
-from governance.ports import Watch
-from governance.reconcile import Reconciler, World
+from governance.reconcile import Reconciler
 from governance.service import Service
 from governance.state import read
 from governance.state.fold import Tx, fold
@@ -84,48 +83,6 @@ def opened(settings: Settings) -> Iterator[House]:
         look.close()
         verifier.close()
         ledger.close()
-
-
-def world(socket: Path) -> World:
-    """Return this machine, as the reconciler asks it."""
-
-    def mark(path: Path, reason: str) -> None:
-        _mark_frozen(path, reason, socket)
-
-    def lift(path: Path) -> None:
-        try:
-            freeze_marks.lift(path, socket=socket)
-        except OSError as exc:
-            log.warning("freeze.not_lifted", path=str(path), error=str(exc))  # The next look tries again.
-
-    def watch(path: Path, repository: Mapping[str, Any]) -> Watch:
-        return hook_files.watch(
-            path, identifier=repository["id"], socket=socket, dispatched=HOSTS[repository["host"]].dispatched
-        )
-
-    return World(refs=git.refs, alive=processes.alive, pin=_pin, mark_frozen=mark, tidy=_tidy, watch=watch, lift=lift)
-
-
-def _pin(path: Path, ref: str, oid: str, handle: str) -> None:
-    try:
-        git.create_ref(path, ref, oid, reservation=handle)
-    except FactsError as exc:
-        log.warning("pin.failed", ref=ref, error=str(exc))  # The next round tries again; the reservation stays.
-
-
-def _tidy(path: Path, held: frozenset[str]) -> None:
-    """Remove reservation files of processes that are gone, so that a later one with the same id finds none."""
-    for file in (path / "twinseal" / "reservations").glob("*[0-9]-[0-9]*"):
-        if file.name not in held and not processes.alive(file.name.removeprefix(processes.MAINTENANCE)):
-            with contextlib.suppress(OSError):
-                file.unlink()
-
-
-def _mark_frozen(path: Path, reason: str, socket: Path) -> None:
-    try:
-        freeze_marks.mark(path, reason, socket=socket)
-    except OSError as exc:
-        log.warning("freeze.not_marked", path=str(path), error=str(exc))
 
 
 def application(house: House) -> Callable[..., Awaitable[None]]:

@@ -137,6 +137,39 @@ def test_a_ref_whose_name_holds_what_text_calls_a_line_end_is_one_ref(tmp_path: 
     assert [tip.ref for tip in histories.baseline(path).tips] == [MAIN, name]
 
 
+def promised(path: Path, told: Path) -> None:
+    """Lose the tip, and let the repository's settings say which program would bring it back."""
+    for pack in list((path / "objects/pack").glob("*.pack")):
+        held = pack.rename(path / "held")
+        for beside in list((path / "objects/pack").iterdir()):
+            beside.unlink()
+        with held.open("rb") as data:
+            subprocess.run([git.program(), "-C", str(path), "unpack-objects", "-q"], stdin=data, check=True)
+    tip = git.refs(path)[MAIN][0]
+    (path / "objects" / tip[:2] / tip[2:]).unlink()
+    settings = {
+        "core.repositoryformatversion": "1", "extensions.partialclone": "far", "remote.far.promisor": "true",
+        "remote.far.url": f"ext::touch {told}", "protocol.ext.allow": "always",
+    }  # fmt: skip
+    git.set_config(path, settings)
+
+
+def test_a_repository_s_own_settings_start_no_program_of_ours(tmp_path: Path) -> None:
+    path, told = tmp_path / "far.git", tmp_path / "told"
+    subprocess.run([git.program(), "init", "-q", "--bare", "-b", "main", str(path)], check=True, env=ENVIRONMENT)
+    commit = f"commit {MAIN}\ncommitter a <a@example.com> 1600000000 +0000\ndata 2\nx\nM 644 inline f\ndata 2\nx\n"
+    command = [git.program(), "-C", str(path), "fast-import", "--quiet"]
+    subprocess.run(command, input=commit.encode(), check=True, env=ENVIRONMENT)
+    promised(path, told)
+
+    assert "promised by a remote" in histories.baseline(path).borrowed[0]
+    with pytest.raises(git.GitError):
+        git.run(path, "cat-file", "-p", "main")
+    assert not told.exists()
+    subprocess.run([git.program(), "-C", str(path), "cat-file", "-p", "main"], check=False, env=ENVIRONMENT)
+    assert told.exists()
+
+
 # -- observation, to get something in before the rules hold
 
 
