@@ -24,6 +24,8 @@ HOSTILE = frozenset({"Cc", "Cf", "Cn", "Cs", "Co", "Zl", "Zp"})
 BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 """Letters and marks that show nothing at all."""
 
+OBSERVED = "this repository is only observed, nothing is enforced in it"
+
 
 def plain(text: str) -> str:
     """Return text that is safe on a terminal: what could hide or move something is shown as an escape."""
@@ -41,9 +43,13 @@ def _escape(char: str) -> str:
 
 def heading(context: PushContext) -> str:
     """Return the first line, sent before anything is read: the pusher sees that somebody is looking."""
-    return plain(
-        f"twinseal · {context.repository} · {context.pusher}" + ("" if context.enforced else " · not enforced")
-    )
+    how = " · observed, not enforced" if context.observed else "" if context.enforced else " · not enforced"
+    return plain(f"twinseal · {context.repository} · {context.pusher}{how}")
+
+
+def let_through(code: str, *, entry: int) -> str:
+    """Return the last line about a push that breaks a rule in a repository where nothing is enforced."""
+    return f"Would have been refused ({code}). Let through: {OBSERVED}. Recorded as entry {entry}."
 
 
 def reading(commits: int, paths: int, took_ms: int) -> str:
@@ -55,6 +61,9 @@ def push(decision: Decision, effects: Effects, *, entry: int, url: str) -> str:
     """Return the answer for the pusher's terminal: verdicts, then what is missing, then what was recorded."""
     said = [line for ref in decision.refs for line in _ref(ref)]
     said += _next(decision, effects, url=url) if decision.allowed else _refusal(decision, url=url)
+    if effects.reserve and not decision.allowed:
+        said += [let_through(decision.code, entry=entry), ""]
+        return "\n".join(plain(line) for line in said)
     verdict = "Allowed" if decision.allowed else f"Refused ({decision.code})"
     said += [f"{verdict}. Recorded as entry {entry}, policy {decision.policy_digest[:12]}.", ""]
     return "\n".join(plain(line) for line in said)

@@ -127,6 +127,8 @@ class PushContext:
     received_at: int
     refs: tuple[str, ...]
     options: tuple[str, ...] = ()
+    observed: bool = False
+    """Whether the repository is only observed, which makes `enforced` false too."""
 
 
 @dataclass(frozen=True)

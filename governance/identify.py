@@ -6,7 +6,7 @@ Never by what a commit, a push option or the command line of a pusher says.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from governance import hosts
@@ -29,6 +29,8 @@ class Identity:
     enforced: bool
     token: str = ""
     """Public id of the token that was shown, where one was."""
+    observed: bool = False
+    """Whether the repository is only observed: nothing is refused in it for breaking a rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,24 @@ def identify(tx: Tx, hello: Hello, repository: Mapping[str, Any], asker: Asker) 
     Raises:
         DeniedError: The facts come from a stranger, or nobody enrolled is named in the way this host names people.
     """
+    git_user_only(repository, asker)
+    return replace(_named(tx, hello, repository, asker), observed=repository["mode"] == "observe")
+
+
+def git_user_only(repository: Mapping[str, Any], asker: Asker) -> None:
+    """Take facts from nobody but the registered git user, and from ourselves where the front is the way in.
+
+    Raises:
+        DeniedError: It is somebody else.
+    """
     host = HOSTS[repository["host"]]
     if asker.uid != repository["git_uid"] and not (host.name == FRONT and asker.ourselves):
         said = f"uid {asker.uid} is not the git user of {repository['name']} (uid {repository['git_uid']})"
         raise DeniedError(said, code="identity.not_git_user")
+
+
+def _named(tx: Tx, hello: Hello, repository: Mapping[str, Any], asker: Asker) -> Identity:
+    host = HOSTS[repository["host"]]
     if host.name == FRONT and hello.session:
         return _by_session(repository, asker)
     # Advisory repositories enforce nothing, so that a push by path may be tried on them too.

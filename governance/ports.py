@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from governance.signatures import CertificateInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What one look at hooks and configuration found."""
+
+    faults: tuple[str, ...]
+    found: str
+    """Digest of what is there, right or wrong; empty where we could not look."""
 
 
 class Clock(Protocol):

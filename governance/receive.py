@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 
 from audit.entry import Actor
 from audit.transaction import Transaction
-from governance import explain, gathered, record
+from governance import explain, gathered, observing, record
 from governance.completing import Completed, complete
 from governance.decision import Decision, decide
-from governance.errors import DeniedError, FactsError, GovernanceError
+from governance.errors import ConflictError, DeniedError, FactsError, GovernanceError
 from governance.facts import PushContext, UpdateFacts, is_zero
 from governance.identify import Identity
 from governance.policy import Policy
@@ -33,6 +33,7 @@ from governance.state import read
 from governance.state.fold import Tx
 from governance.state.read import Cached
 
+Reserve = tuple[str, str, str]
 ALLOWED, REFUSED, UNDECIDED = 0, 1, 3
 MOST_TOPICS = 20
 LONGEST_REF = 150
@@ -55,7 +56,7 @@ class Answer:
 
     code: int
     text: str
-    reserve: tuple[tuple[str, str, str], ...] = ()
+    reserve: tuple[Reserve, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,8 @@ class Receiver:
             repository=repository,
             pusher=who.principal,
             transport=who.transport,
-            enforced=who.enforced,
+            enforced=who.enforced and not who.observed,
+            observed=who.observed,
             received_at=self._now(tx),
             refs=tuple(line.ref for line in hello.lines),
             options=hello.options,
@@ -147,10 +149,13 @@ class Receiver:
         if keys_seq != plan.keys_seq:
             raise KeysMovedError("a key changed while the push was being read")
         _still_valid(tx, plan)
+        _still_governed(tx, plan)
         policy, roster = cached.policy(tx), cached.roster(tx)
         standings = [_standing(tx, update, policy, roster) for update in facts]
         decision = decide(list(zip(facts, standings, strict=True)), policy_digest=policy.digest)
         effects = changes.effects(tx, decision, handle=plan.hello.handle)
+        if plan.context.observed and not decision.allowed:
+            effects = observing.effects(decision, handle=plan.hello.handle)
         single = len(roster.humans()) == 1
         document = tx.blob(record.facts_document(decision, single_person=single))
         draft = record.decided(
@@ -176,19 +181,20 @@ class Receiver:
         """Return what the hook is told."""
         decision, effects, entry = decided
         text = explain.push(decision, effects, entry=entry, url=self._service.url)
-        return Answer(ALLOWED if decision.allowed else REFUSED, text, effects.reserve)
+        lands = decision.allowed or effects.reserve  # Without being allowed only where nothing is enforced.
+        return Answer(ALLOWED if lands else REFUSED, text, effects.reserve)
 
-    def refuse(self, hello: gathered.Hello, who: Identity | None, repository: str, error: GovernanceError) -> Answer:
-        """Record an attempt that ended before a decision, and return its answer."""
-        actor = Actor(id=who.principal, kind=who.kind, key="") if who else Actor(id="unknown", kind="unknown", key="")
-        lines = [f"{line.old} {line.new} {line.ref}" for line in hello.lines]
-        draft = record.refused_early(error.code, str(error), lines, actor=actor, repository=repository)
-        entry = self._service.ledger.run(lambda tx: tx.append(draft).seq)
-        code = REFUSED if isinstance(error, DeniedError) else UNDECIDED
-        word = "Refused" if code == REFUSED else "Could not decide, so refused"
-        said = [f"twinseal: {error}", *([f"  Do     {error.mend}"] if error.mend else [])]
-        said.append(f"{word} ({error.code}). Recorded as entry {entry}.")
-        return Answer(code, "\n".join(explain.plain(line) for line in said) + "\n")
+
+def _still_governed(tx: Transaction, plan: Plan) -> None:
+    """Refuse to decide by what the repository was when the push began. Call under the lock.
+
+    Raises:
+        NotFoundError: It was taken out of governance.
+        ConflictError: It is in another mode by now.
+    """
+    if (read.repository(tx, plan.context.repository)["mode"] == "observe") != plan.context.observed:
+        said = f"the mode of {plan.context.repository} was changed while this push was read"
+        raise ConflictError(said, code="repository.mode_moved", mend="Push again.")
 
 
 def _still_valid(tx: Transaction, plan: Plan) -> None:

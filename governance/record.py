@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,12 @@ class Kind(StrEnum):
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - the name of a kind
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - the name of a kind
     REPOSITORY_ADDED = "repository.added"
+    REPOSITORY_ADOPTED = "repository.adopted"
+    BASELINE_RECORDED = "baseline.recorded"
+    REPOSITORY_MODE_SET = "repository.mode_set"
+    REPOSITORY_REMOVED = "repository.removed"
+    MAINTENANCE_BEGUN = "maintenance.begun"
+    MAINTENANCE_ENDED = "maintenance.ended"
     PUSH_DECIDED = "push.decided"
     PUSH_APPLIED = "push.applied"
     PUSH_RELEASED = "push.released"
@@ -43,6 +49,8 @@ class Kind(StrEnum):
     SIGN_OFF_WITHDRAWN = "sign_off.withdrawn"
     REFS_DRIFTED = "refs.drifted"
     FREEZE_LIFTED = "freeze.lifted"
+    CONTINUITY_CHECKED = "continuity.checked"
+    CONTINUITY_LAPSE = "continuity.lapse"
     REQUEST_REFUSED = "request.refused"
 
 
@@ -73,9 +81,17 @@ class Effects:
 
 
 def decided(
-    decision: Decision, effects: Effects, *, actor: Actor, repository: str, document: Mapping[str, object]
+    decision: Decision,
+    effects: Effects,
+    *,
+    actor: Actor,
+    repository: str,
+    document: Mapping[str, object],
 ) -> Draft:
-    """Return the entry of one decision. `document` names the facts it was made on, by digest."""
+    """Return the entry of one decision. `document` names the facts it was made on, by digest.
+
+    In a repository that is only observed, a refusal that reserves something was let through.
+    """
     context = decision.refs[0].update.push
     data: dict[str, object] = {
         "allowed": decision.allowed,
@@ -89,7 +105,9 @@ def decided(
         "verdicts": [[verdict.reason for verdict in ref.verdicts] for ref in decision.refs],
         "signers": [signers(ref.update) for ref in decision.refs],
     }
-    if decision.allowed:
+    if context.observed:
+        data |= {"observed": True, "let_through": bool(effects.reserve) and not decision.allowed}
+    if decision.allowed or (context.observed and effects.reserve):
         data |= {
             "reserve": [list(line) for line in effects.reserve],
             "spend": list(effects.spend),
@@ -117,19 +135,16 @@ def applied(data: Mapping[str, Any], seq: int, moved: Iterable[tuple[str, str, s
     """
     lines = [list(line) for line in moved]
     refs = {line[2] for line in lines}
-    return Draft(
-        kind=Kind.PUSH_APPLIED,
-        actor=SERVICE,
-        repo=repository,
-        subject=str(seq),
-        data={
-            "decision": seq,
-            "moved": lines,
-            "opens": [[o["change"], o["patch_set"], o["title"]] for o in data["opens"] if o["ref"] in refs],
-            "landed": [number for ref, number in data["landed"] if ref in refs],
-            "abandoned": [number for ref, number in data["abandoned"] if ref in refs],
-        },
-    )
+    done = {
+        "decision": seq,
+        "moved": lines,
+        "opens": [[o["change"], o["patch_set"], o["title"]] for o in data["opens"] if o["ref"] in refs],
+        "landed": [number for ref, number in data["landed"] if ref in refs],
+        "abandoned": [number for ref, number in data["abandoned"] if ref in refs],
+    }
+    if data.get("let_through"):
+        done["let_through"] = True
+    return Draft(kind=Kind.PUSH_APPLIED, actor=SERVICE, repo=repository, subject=str(seq), data=done)
 
 
 def released(seq: int, lines: Iterable[tuple[str, str, str]], *, repository: str, landed: bool) -> Draft:
@@ -154,6 +169,26 @@ def drifted(refs: Iterable[tuple[str, str, str]], *, repository: str) -> Draft:
         subject=names,
         data={"refs": lines, "count": len(found), "reason": reason},
     )
+
+
+def let_through(
+    code: str, message: str, lines: Sequence[tuple[str, str, str]], *, actor: Actor, repository: str, handle: str
+) -> Draft:
+    """Return the entry of a push that could not be judged, let through because its repository is only observed."""
+    moves = [list(line) for line in lines]
+    nothing: dict[str, object] = {"spend": [], "opens": [], "landed": [], "abandoned": [], "verdicts": []}
+    data = nothing | {
+        "allowed": False,
+        "code": code,
+        "message": message[:MESSAGE_LIMIT],
+        "enforced": False,
+        "observed": True,
+        "let_through": True,
+        "handle": handle,
+        "refs": moves,
+        "reserve": moves,
+    }
+    return Draft(kind=Kind.PUSH_DECIDED, actor=actor, repo=repository, subject=lines[0][2], data=data)
 
 
 def refused_early(code: str, message: str, lines: Iterable[str], *, actor: Actor, repository: str) -> Draft:

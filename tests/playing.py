@@ -353,6 +353,19 @@ class Repository:
         )
         (self.path / "hooks" / "pre-receive").write_text(text)
 
+    def waiting_hook(self, folder: Path) -> tuple[Path, Path]:
+        """Let the hook say that it gathers, and gather only when it is told to; return the two signs."""
+        gathers, go_on = folder / "gathers", folder / "go-on"
+        self.lying_hook(
+            "true = gather.gather",
+            "def waiting(*args, **more):",
+            f"    open({str(gathers)!r}, 'w').close()",
+            f"    while not os.path.exists({str(go_on)!r}): time.sleep(0.01)",
+            "    return true(*args, **more)",
+            "gather.gather = waiting",
+        )
+        return gathers, go_on
+
     def honest_hook(self) -> None:
         """Put the shipped hooks back."""
         hook_files.install(self.path, identifier=self.id, socket=self.ground.data / "hook.sock")

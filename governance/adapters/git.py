@@ -50,21 +50,29 @@ def environment(repository: Path) -> dict[str, str]:
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_TERMINAL_PROMPT": "0",
+        # A missing object is not fetched: the repository's own settings would name the program that does it.
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_ALLOW_PROTOCOL": "none",
     }
 
 
 def run(
-    repository: Path, *args: str, stdin: bytes = b"", extra: Mapping[str, str] | None = None, ok: tuple[int, ...] = (0,)
+    repository: Path,
+    *args: str,
+    stdin: bytes = b"",
+    extra: Mapping[str, str] | None = None,
+    ok: tuple[int, ...] = (0,),
+    timeout: float = TIMEOUT_S,
 ) -> bytes:
     """Run one git command in a repository and return what it printed.
 
     Raises:
-        GitError: It could not run, took longer than 30 s, or ended with another status than those in `ok`.
+        GitError: It could not run, took longer than `timeout` seconds, or ended with another status than those in `ok`.
     """
     env = {**environment(repository), **(extra or {})}
     try:
         done = subprocess.run(
-            [program(), *args], input=stdin, capture_output=True, env=env, timeout=TIMEOUT_S, check=False
+            [program(), *args], input=stdin, capture_output=True, env=env, timeout=timeout, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise GitError(f"git {args[0]} in {repository}: {exc}") from exc

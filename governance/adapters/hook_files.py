@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from governance.adapters import freeze_marks, git, resources
@@ -76,9 +77,9 @@ def install(repository: Path, *, identifier: str, socket: Path, dispatched: bool
     conf |= {"dispatched": "yes"} if dispatched else {}
     lines = "".join(f"{name} {value}\n" for name, value in conf.items())
     # Everything is read before we become the git user, who need not be able to read our package.
-    files = {home / "hook" / MODULES / name: (data, 0o644) for name, data in _modules().items()}
+    files = {home / "hook" / MODULES / name: (data, 0o644) for name, data in modules().items()}
     files[home / "conf"] = (lines.encode(), 0o644)
-    files |= {path: (data, 0o755) for path, data in _hooks(repository, dispatched=dispatched).items()}
+    files |= {path: (data, 0o755) for path, data in hooks(repository, dispatched=dispatched).items()}
     as_owner(repository, lambda: _install(repository, files, python))
 
 
@@ -100,14 +101,14 @@ def faults(repository: Path, *, identifier: str, socket: Path | None = None, dis
     """
     found = []
     home = repository / FOLDER
-    for path, text in _hooks(repository, dispatched=dispatched).items():
+    for path, text in hooks(repository, dispatched=dispatched).items():
         if not path.is_file():
             found.append(f"{path} is missing: pushes are not checked")
         elif not os.access(path, os.X_OK):
             found.append(f"{path} is not executable: git skips it and lets everything through")
         elif path.read_bytes() != text:
             found.append(f"{path} is not the hook that this version installs")
-    for name, text in _modules().items():
+    for name, text in modules().items():
         path = home / "hook" / MODULES / name
         if not path.is_file() or path.read_bytes() != text:
             found.append(f"{path} is not the module that this version installs")
@@ -120,6 +121,26 @@ def faults(repository: Path, *, identifier: str, socket: Path | None = None, dis
     dispatchers = [repository / "hooks" / name for name in DISPATCHED] if dispatched else []
     found += [f"{path} of the host is not there: it runs ours" for path in dispatchers if not os.access(path, os.X_OK)]
     return found + _config_faults(repository)
+
+
+def remove(repository: Path, *, dispatched: bool = False) -> list[str]:
+    """Take our hooks and folder away, as the git user; return what stays because it is not ours.
+
+    Settings stay: they do no harm.
+
+    Raises:
+        SettingsError: We may not become the git user.
+    """
+    ours = hooks(repository, dispatched=dispatched)
+    kept = [str(path) for path, text in ours.items() if path.exists() and path.read_bytes() != text]
+    as_owner(repository, lambda: _remove(repository, [path for path in ours if str(path) not in kept]))
+    return kept
+
+
+def _remove(repository: Path, hooks: Iterable[Path]) -> None:
+    for path in hooks:
+        path.unlink(missing_ok=True)
+    shutil.rmtree(repository / FOLDER, ignore_errors=True)
 
 
 def _config_faults(repository: Path) -> list[str]:
@@ -136,7 +157,7 @@ def _config_faults(repository: Path) -> list[str]:
     return found
 
 
-def _hooks(repository: Path, *, dispatched: bool) -> dict[Path, bytes]:
+def hooks(repository: Path, *, dispatched: bool) -> dict[Path, bytes]:
     """Return every hook by where it goes, filled in for this repository."""
     shipped, folder = resources.folder("hooks"), repository / "hooks"
     places = {
@@ -150,7 +171,8 @@ def _filled(template: str, home: Path) -> bytes:
     return template.replace("@PYTHON@", interpreter()).replace("@HOME@", str(home)).encode()
 
 
-def _modules() -> dict[str, bytes]:
+def modules() -> dict[str, bytes]:
+    """Return what the hook runs, by file name."""
     return {path.name: path.read_bytes() for path in sorted((resources.folder("hooks") / MODULES).glob("*.py"))}
 
 

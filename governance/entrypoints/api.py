@@ -14,7 +14,7 @@ from fastapi import Path as InPath
 
 from audit import reads
 from governance import version
-from governance.adapters import clock, freeze_marks, git
+from governance.adapters import clock, git, hook_watch
 from governance.adapters.ssh_keys import is_ssh
 from governance.entrypoints.models import (
     Challenge,
@@ -28,13 +28,15 @@ from governance.entrypoints.models import (
     SignedStatement,
 )
 from governance.errors import DeniedError, NotFoundError, RequestError
+from governance.hosts import HOSTS
 from governance.people import acts, enrolment, principals, tokens
 from governance.people.enrolment import Challenges, Enrolment
 from governance.people.statements import Statement, parse
 from governance.people.tokens import Caller
 from governance.policy_text import describe
+from governance.reconcile import Reconciler
 from governance.review import acts as review
-from governance.review import changes
+from governance.review import changes, registering
 from governance.service import Service
 from governance.state import landings, read, status
 from governance.state.fold import Tx
@@ -238,8 +240,8 @@ def add_repository(signed: SignedStatement, request: Request, caller: Asking, se
     with service.read() as tx:
         owner = _owner(tx, caller)
     # Nobody else learns what lies where on this machine; the act refuses them, and that is recorded.
-    uid = review.git_user(Path(str(said.body.get("path")))) if owner else NOBODY
-    done = review.add_repository(service, caller, said, identifier=clock.nonce()[:16], git_uid=uid)
+    uid = registering.git_user(Path(str(said.body.get("path")))) if owner else NOBODY
+    done = registering.add_repository(service, caller, said, identifier=clock.nonce()[:16], git_uid=uid)
     return _done(done, socket=str(request.app.state.socket), separated=uid != os.getuid())
 
 
@@ -294,9 +296,12 @@ def drift(repository: str, caller: Asking, service: The) -> dict[str, Any]:
 def thaw(repository: str, signed: SignedStatement, request: Request, caller: Asking, service: The) -> Done:
     """Lift a freeze, after a written remediation."""
     with service.read() as tx:
-        path = Path(read.repository(tx, repository)["path"])
-    done = review.thaw(service, caller, _said(signed), repository, actual=git.refs(path))
-    freeze_marks.lift(path, socket=request.app.state.socket)
+        known = read.repository(tx, repository)
+    path, socket = Path(known["path"]), request.app.state.socket
+    watch = hook_watch.watch(path, identifier=known["id"], socket=socket, dispatched=HOSTS[known["host"]].dispatched)
+    done = review.thaw(service, caller, _said(signed), repository, actual=git.refs(path), watch=watch)
+    reconciler: Reconciler = request.app.state.reconciler
+    reconciler.mark(repository, path)
     return _done(done)
 
 

@@ -138,27 +138,35 @@ def _repository(connection: Connection, repository: dict[str, Any], settings: Se
         yield Finding("bad", name, fault, f"twinseal hooks install {name}")
     if not faults:
         yield Finding("good", name, "hooks and configuration are in force")
-    yield from _host(name, host)
+    yield from _worth(repository, host)
     if repository["git_uid"] != os.getuid():
         yield from _apart(name, path, settings.socket)
-    if repository["advisory"]:
-        yield Finding("warn", name, "advisory: a principal's own uid can write its files; recorded, not enforced")
-    elif repository["git_uid"] == os.getuid():
-        yield Finding("warn", name, "not separated: the service's own user owns its files")
     yield from _pins(connection, name, path)
     if drifted:
         said = f"{len(drifted)} refs are not as recorded: {', '.join(drifted[:3])}"
         yield Finding("warn", name, said, f"twinseal thaw {name} --remediation ...  (pushes under way show here too)")
+    unreviewed = [line for line in status.lapses(connection, name) if line["state"] != "frozen"]
+    if unreviewed:
+        said = f"{len(unreviewed)} refs moved without being allowed to and are unreviewed: {unreviewed[0]['ref']}"
+        yield Finding("warn", name, said, f"twinseal repo check {name}")
     for freeze in read.freezes(connection, name):
         yield Finding("warn", name, f"frozen since entry {freeze.seq}: {freeze.reason}", f"twinseal thaw {name}")
 
 
-def _host(name: str, host: Host) -> Iterator[Finding]:
+def _worth(repository: dict[str, Any], host: Host) -> Iterator[Finding]:
     """Say how pushers are named, and what a decision is worth there."""
+    name = repository["name"]
     if host.level is Level.ENFORCED:
         yield Finding("good", name, f"host {host.name}: pushers are named by {host.user or 'their session'}")
     else:
         yield Finding("warn", name, f"host {host.name}: decided and recorded, not enforced")
+    if repository["mode"] == "observe":
+        said = "observed: decided and recorded, nothing is enforced"
+        yield Finding("warn", name, said, f"twinseal repo add {name} --mode enforce")
+    if repository["advisory"]:
+        yield Finding("warn", name, "advisory: a principal's own uid can write its files; recorded, not enforced")
+    elif repository["git_uid"] == os.getuid():
+        yield Finding("warn", name, "not separated: the service's own user owns its files")
 
 
 def _apart(name: str, path: Path, socket: Path) -> Iterator[Finding]:

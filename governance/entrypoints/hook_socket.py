@@ -16,19 +16,20 @@ from typing import Any
 import structlog
 
 from audit.errors import AuditError, EntryError
-from governance import explain, gathered
+from governance import explain, gathered, undecided
+from governance.entrypoints import maintenance
+from governance.entrypoints.frames import frame, length, payload, send
 from governance.errors import DeniedError, FactsError, GovernanceError, NotFoundError
-from governance.identify import Asker, Identity, identify
+from governance.identify import Asker, Identity, git_user_only, identify
 from governance.people.sessions import Sessions
 from governance.receive import ATTEMPTS, UNDECIDED, Answer, KeysMovedError, Plan, Receiver
 from governance.reconcile import Reconciler
 from governance.service import Service
+from governance.state import read
 from governance.state.fold import Tx
 
 HELLO_LIMIT = 2 * 1024 * 1024
 FACTS_LIMIT = 64 * 1024 * 1024
-PATIENCE_S = 60
-"""How long a hook may take to gather; large pushes take a second or two."""
 LARGE = 64 * 1024
 """Facts above this size are completed on another thread, so that small pushes do not wait."""
 
@@ -46,6 +47,7 @@ class HookSocket:
         self._receiver = Receiver(service)
         self._large = asyncio.Semaphore(1)
         """One large push is judged at a time: its facts take many times their size in memory."""
+        self._maintenance = maintenance.Maintenance(service, look, reconciler)
 
     async def serve(self, path: Path) -> asyncio.Server:
         """Listen on a socket in a folder that others cannot enter; replaces a stale socket file."""
@@ -54,8 +56,9 @@ class HookSocket:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            answer = await self._push(reader, writer, _peer_uid(writer))
-            await _send(writer, _answer(answer))
+            answer = await self._asked(reader, writer, _peer_uid(writer))
+            if answer is not None:
+                await send(writer, _answer(answer))
         except (OSError, asyncio.IncompleteReadError, TimeoutError):
             log.info("hook.gone")
         except Exception:
@@ -63,38 +66,51 @@ class HookSocket:
         finally:
             writer.close()
 
-    async def _push(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, uid: int) -> Answer:
+    async def _asked(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, uid: int) -> Answer | None:
+        """Return the answer to a push; None where maintenance was asked for, which answers by itself."""
         try:
-            hello = gathered.hello(await _payload(reader, await _length(reader, HELLO_LIMIT)))
+            first = await frame(reader, HELLO_LIMIT)
+            if maintenance.is_asked_for(first):
+                await self._maintenance.serve(first, reader, writer, uid)
+                return None
+            hello = gathered.hello(first)
         except FactsError as exc:
             log.warning("hook.malformed", code=exc.code, uid=uid)
             return Answer(UNDECIDED, f"twinseal: {exc} ({exc.code})\n")
+        return await self._push(hello, reader, writer, uid)
+
+    async def _push(
+        self, hello: gathered.Hello, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, uid: int
+    ) -> Answer:
         who: Identity | None = None
-        name = ""
+        name, ours = "", False
         try:
             repository = _repository(self._look, hello.repository)
             name = repository["name"]
             asker = Asker(uid, uid == os.getuid(), self._sessions.get(hello.session))
+            git_user_only(repository, asker)
+            ours = True
             who = identify(self._look, hello, repository, asker)
             self._reconciler.drain(name, Path(repository["path"]))
             plan = self._receiver.begin(self._look, hello, name, who)
-            await _send(writer, f"say\n{explain.heading(plan.context)}\n")
-            await _send(writer, _plan(plan))
-            size = await _length(reader, FACTS_LIMIT)
+            await send(writer, f"say\n{explain.heading(plan.context)}\n")
+            await send(writer, _plan(plan))
+            size = await length(reader, FACTS_LIMIT)
             if size <= LARGE:
-                return await self._judge(plan, await _payload(reader, size), writer)
+                return await self._judge(plan, await payload(reader, size), writer)
             async with self._large:
-                return await self._judge(plan, await _payload(reader, size), writer)
+                return await self._judge(plan, await payload(reader, size), writer)
         except GovernanceError as exc:
             log.info("push.refused", code=exc.code, repository=name, uid=uid)
-            return self._receiver.refuse(hello, who, name, exc)
+            end = undecided.undecidable if ours else undecided.refuse
+            return end(self._service, hello, who, name, exc)
 
-    async def _judge(self, plan: Plan, payload: bytes, writer: asyncio.StreamWriter) -> Answer:
-        aside = len(payload) > LARGE
+    async def _judge(self, plan: Plan, gathered_: bytes, writer: asyncio.StreamWriter) -> Answer:
+        aside = len(gathered_) > LARGE
         parse, complete = self._receiver.parse, self._receiver.complete
-        found = await asyncio.to_thread(parse, plan, payload) if aside else parse(plan, payload)
+        found = await asyncio.to_thread(parse, plan, gathered_) if aside else parse(plan, gathered_)
         paths = {change.path for ref in found.refs.values() for change in ref.net}
-        await _send(writer, f"say\n{explain.reading(len(found.commits), len(paths), found.gather_ms)}\n")
+        await send(writer, f"say\n{explain.reading(len(found.commits), len(paths), found.gather_ms)}\n")
         for _ in range(ATTEMPTS):
             facts = await asyncio.to_thread(complete, plan, found) if aside else complete(plan, found)
             try:
@@ -122,11 +138,10 @@ def _listener(path: Path) -> socket.socket:
 
 
 def _repository(tx: Tx, identifier: str) -> dict[str, Any]:
-    sql = "select name, path, git_uid, advisory, host from repository where id=?"
-    row = tx.execute(sql, (identifier,)).fetchone()
+    row = tx.execute("select name from repository where id=? and removed_seq is null", (identifier,)).fetchone()
     if row is None:
         raise NotFoundError(f"repository {identifier!r} is not registered here", code="repository.unknown")
-    return dict(zip(("name", "path", "git_uid", "advisory", "host"), row, strict=True))
+    return read.repository(tx, row[0])
 
 
 def _peer_uid(writer: asyncio.StreamWriter) -> int:
@@ -134,32 +149,6 @@ def _peer_uid(writer: asyncio.StreamWriter) -> int:
     raw = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     _, uid, _ = struct.unpack("3i", raw)
     return int(uid)
-
-
-async def _length(reader: asyncio.StreamReader, limit: int) -> int:
-    """Return how long the next frame is, if it may be read."""
-    async with asyncio.timeout(PATIENCE_S):
-        try:
-            head = await reader.readuntil(b"\n")
-        except asyncio.LimitOverrunError as exc:
-            raise FactsError("a frame without a length", code="facts.frame") from exc
-    if not head[:-1].isdigit() or len(head) > 12:  # noqa: PLR2004 - eleven digits are enough for any length
-        raise FactsError(f"expected the length of a frame, got {head[:20]!r}", code="facts.frame")
-    if int(head) > limit:
-        said = f"{int(head)} bytes of facts; at most {limit} are read"
-        raise FactsError(said, code="facts.too_large", mend="Push in smaller parts.")
-    return int(head)
-
-
-async def _payload(reader: asyncio.StreamReader, size: int) -> bytes:
-    async with asyncio.timeout(PATIENCE_S):
-        return await reader.readexactly(size)
-
-
-async def _send(writer: asyncio.StreamWriter, text: str) -> None:
-    payload = text.encode("utf-8")
-    writer.write(b"%d\n" % len(payload) + payload)
-    await writer.drain()
 
 
 def _plan(plan: Plan) -> str:

@@ -45,16 +45,17 @@ class Jobs:
             waiting = {row[0] for row in tx.execute(sql).fetchall()}
         for repository in repositories:
             name, path = repository["name"], Path(repository["path"])
-            due = rounds % CHECK_EVERY == 0 or (name in waiting and rounds % SOONER_EVERY == 0)
+            whole = rounds % CHECK_EVERY == 0
+            due = whole or (name in waiting and rounds % SOONER_EVERY == 0)
             try:
-                self._look(name, path, due=due)
+                self._look(name, path, due=due, hooks=whole)
             except Exception:
                 log.exception("reconcile.failed", repository=name)  # The other repositories are looked at all the same.
 
-    def _look(self, name: str, path: Path, *, due: bool) -> None:
+    def _look(self, name: str, path: Path, *, due: bool, hooks: bool) -> None:
         if not due:
             self._reconciler.drain(name, path)
             return
-        drifted = self._reconciler.check(name, path)
+        drifted = self._reconciler.check(name, path, hooks=hooks)
         if drifted:
             log.error("refs.drifted", repository=name, count=len(drifted), first=drifted[0][0])

@@ -20,21 +20,22 @@ from audit import stores
 from audit.highwater import HighWater
 from audit.ledger import Ledger
 from governance import version
-from governance.adapters import clock, freeze_marks, git, processes
+from governance.adapters import clock
 from governance.adapters.gnupg import GnuPGVerifier
 from governance.adapters.sequoia import SequoiaVerifier
 from governance.adapters.settings import Settings
 from governance.adapters.verifying import EitherVerifier, inspect
-from governance.entrypoints import api, problems, web
+from governance.entrypoints import api, api_repositories, problems, web
 from governance.entrypoints.beginning import origin_of
 from governance.entrypoints.front import PREFIX, Front
 from governance.entrypoints.hook_socket import HookSocket
 from governance.entrypoints.jobs import Jobs
 from governance.entrypoints.limits import Limited
-from governance.errors import FactsError, SettingsError
+from governance.entrypoints.machine import world
+from governance.errors import SettingsError
 from governance.people.enrolment import Challenges
 from governance.people.sessions import Sessions
-from governance.reconcile import Reconciler, World
+from governance.reconcile import Reconciler
 from governance.service import Service
 from governance.state import read
 from governance.state.fold import Tx, fold
@@ -84,37 +85,6 @@ def opened(settings: Settings) -> Iterator[House]:
         ledger.close()
 
 
-def world(socket: Path) -> World:
-    """Return this machine, as the reconciler asks it."""
-
-    def mark(path: Path, reason: str) -> None:
-        _mark_frozen(path, reason, socket)
-
-    return World(refs=git.refs, alive=processes.alive, pin=_pin, mark_frozen=mark, tidy=_tidy)
-
-
-def _pin(path: Path, ref: str, oid: str, handle: str) -> None:
-    try:
-        git.create_ref(path, ref, oid, reservation=handle)
-    except FactsError as exc:
-        log.warning("pin.failed", ref=ref, error=str(exc))  # The next round tries again; the reservation stays.
-
-
-def _tidy(path: Path, held: frozenset[str]) -> None:
-    """Remove reservation files of processes that are gone, so that a later one with the same id finds none."""
-    for file in (path / "twinseal" / "reservations").glob("[0-9]*-[0-9]*"):
-        if file.name not in held and not processes.alive(file.name):
-            with contextlib.suppress(OSError):
-                file.unlink()
-
-
-def _mark_frozen(path: Path, reason: str, socket: Path) -> None:
-    try:
-        freeze_marks.mark(path, reason, socket=socket)
-    except OSError as exc:
-        log.warning("freeze.not_marked", path=str(path), error=str(exc))
-
-
 def application(house: House) -> Callable[..., Awaitable[None]]:
     """Return the ASGI application: git below `/git/`, everything else by FastAPI."""
     app = FastAPI(
@@ -129,7 +99,9 @@ def application(house: House) -> Callable[..., Awaitable[None]]:
     app.state.reconciler = house.reconciler
     app.state.challenges = Challenges()
     app.state.socket = house.settings.socket
+    app.state.reconciler = house.reconciler
     app.include_router(api.router)
+    app.include_router(api_repositories.router)
     app.include_router(web.router)
     problems.install(app)
     front = Front(house.service, house.look, house.sessions, house.reconciler)
@@ -147,8 +119,7 @@ def application(house: House) -> Callable[..., Awaitable[None]]:
 def _mark_again(house: House) -> None:
     """Set the markers of standing freezes: those beside the socket do not outlive a restart of the machine."""
     for repository in read.repositories(house.look):
-        for freeze in read.freezes(house.look, repository["name"]):
-            _mark_frozen(Path(repository["path"]), freeze.reason, house.settings.socket)
+        house.reconciler.mark(repository["name"], Path(repository["path"]))
 
 
 @contextlib.asynccontextmanager

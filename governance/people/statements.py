@@ -26,6 +26,9 @@ FRESH_MS = 10 * 60 * 1000
 LIMIT = 16 * 1024
 """Bytes of one statement; its entry must hold it whole."""
 
+WRITTEN_LEAST = 10
+"""Characters of a reason below which nobody has written one."""
+
 FIELDS = frozenset({"type", "log", "by", "at", "nonce", "body"})
 
 
@@ -131,3 +134,27 @@ def owner_only(who: Principal) -> None:
     """Refuse anyone but an owner: a person with the role `owner`."""
     if who.kind is not Kind.HUMAN or who.role != "owner":
         raise DeniedError(f"{who.name} is not an owner", code="authority.owner_only")
+
+
+def about(statement: Statement, repository: str) -> None:
+    """Refuse a statement that names another repository than the one it is handed in for, or none.
+
+    Raises:
+        DeniedError: So it does.
+    """
+    named = statement.body.get("repository")
+    if named != repository:
+        said = f"the statement is about {named!r:.80}, handed in for {repository}"
+        raise DeniedError(said, code="statement.other_repository")
+
+
+def written(text: object, *, code: str) -> str:
+    """Return a reason that somebody took the trouble to write.
+
+    Raises:
+        RequestError: Nobody did.
+    """
+    if not isinstance(text, str) or len(text.strip()) < WRITTEN_LEAST:
+        said = f"write what was found and what was done about it, in {WRITTEN_LEAST} characters or more"
+        raise RequestError(said, code=code)
+    return text

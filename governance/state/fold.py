@@ -9,19 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from audit.entry import Entry
 from governance.errors import RecordError
 from governance.record import Kind
+from governance.state import repositories
+from governance.state.tx import Tx
 
-
-class Tx(Protocol):
-    """What folding needs of a transaction."""
-
-    def execute(self, sql: str, params: Any = ..., /) -> Any:  # noqa: ANN401 - the driver's own types
-        """Run one statement."""
-        ...
+__all__ = ["FOLDS", "Tx", "fold"]
 
 
 Data = Mapping[str, Any]
@@ -71,13 +67,13 @@ def _principal_added(tx: Tx, entry: Entry, data: Data) -> None:
         _invite(tx, data["enrolment"])
     if data["key"]:
         _key(tx, entry, {"key": data["key"], "principal": who["name"], "enrolment": data["used"]})
-    _statement(tx, entry, data)
+    repositories.statement(tx, entry, data)
     _touch(tx, "roster", entry)
 
 
 def _principal_invited(tx: Tx, entry: Entry, data: Data) -> None:
     _invite(tx, data["enrolment"])
-    _statement(tx, entry, data)
+    repositories.statement(tx, entry, data)
 
 
 def _principal_retired(tx: Tx, entry: Entry, data: Data) -> None:
@@ -85,7 +81,7 @@ def _principal_retired(tx: Tx, entry: Entry, data: Data) -> None:
     tx.execute("update principal set retired_seq=? where name=?", (entry.seq, name))
     tx.execute("update token set revoked_seq=? where principal=? and revoked_seq is null", (entry.seq, name))
     _revoke_keys(tx, entry, "principal=?", name)
-    _statement(tx, entry, data)
+    repositories.statement(tx, entry, data)
     _touch(tx, "roster", entry)
 
 
@@ -101,12 +97,12 @@ def _key(tx: Tx, entry: Entry, data: Data) -> None:
 def _key_rotated(tx: Tx, entry: Entry, data: Data) -> None:
     _revoke_keys(tx, entry, "fingerprint=?", data["replaces"])
     _key(tx, entry, {**data, "enrolment": ""})
-    _statement(tx, entry, data)
+    repositories.statement(tx, entry, data)
 
 
 def _key_revoked(tx: Tx, entry: Entry, data: Data) -> None:
     _revoke_keys(tx, entry, "fingerprint=?", data["fingerprint"])
-    _statement(tx, entry, data)
+    repositories.statement(tx, entry, data)
 
 
 def _revoke_keys(tx: Tx, entry: Entry, where: str, value: str) -> None:
@@ -118,36 +114,16 @@ def _revoke_keys(tx: Tx, entry: Entry, where: str, value: str) -> None:
 def _token_issued(tx: Tx, entry: Entry, data: Data) -> None:
     row = (data["id"], data["digest"], data["principal"], data["repository"], entry.ts, data["expires_at"])
     tx.execute("insert into token values(?,?,?,?,?,?,null)", row)
-    _statement(tx, entry, data)
+    repositories.statement(tx, entry, data)
 
 
 def _token_revoked(tx: Tx, entry: Entry, data: Data) -> None:
     tx.execute("update token set revoked_seq=? where id=?", (entry.seq, data["id"]))
-    _statement(tx, entry, data)
-
-
-def _repository_added(tx: Tx, entry: Entry, data: Data) -> None:
-    # Entries from before there were hosts name none: the front was the way in.
-    row = (data["name"], data["id"], data["path"], data["git_uid"], int(data["advisory"]), data.get("host", "front"))
-    tx.execute("insert into repository values(?,?,?,?,?,?,?)", (*row, entry.seq))
-    for ref, oid in data["refs"]:
-        _set_ref(tx, entry, data["name"], ref, oid)
-    _statement(tx, entry, data)
-
-
-def _set_ref(tx: Tx, entry: Entry, repository: str, ref: str, oid: str) -> None:
-    if oid.strip("0"):
-        sql = (
-            "insert into ref_value values(?,?,?,?) on conflict(repository, ref) "
-            "do update set oid=excluded.oid, seq=excluded.seq"
-        )
-        tx.execute(sql, (repository, ref, oid, entry.seq))
-    else:
-        tx.execute("delete from ref_value where repository=? and ref=?", (repository, ref))
+    repositories.statement(tx, entry, data)
 
 
 def _push_decided(tx: Tx, entry: Entry, data: Data) -> None:
-    if not data["allowed"]:
+    if not (data["allowed"] or data.get("let_through")):
         return
     for position, (old, new, ref) in enumerate(data["reserve"]):
         row = (entry.seq, position, entry.repo, data["handle"], old, new, ref)
@@ -178,7 +154,9 @@ def _push_applied(tx: Tx, entry: Entry, data: Data) -> None:
             "where seq=? and ref=? and old=? and new=? and state='reserved'"
         )
         tx.execute(sql, (entry.seq, data["decision"], ref, old, new))
-        _set_ref(tx, entry, entry.repo, ref, new)
+        repositories.set_ref(tx, entry, entry.repo, ref, new)
+        if data.get("let_through"):
+            repositories.observed(tx, entry, (ref, old, new))
     for number, patch_set, title in data["opens"]:
         sql = "update change set state='open', patch_set=?, title=? where repository=? and number=?"
         tx.execute(sql, (patch_set, title, entry.repo, number))
@@ -203,7 +181,7 @@ def _sign_off_given(tx: Tx, entry: Entry, data: Data) -> None:
     row = (entry.seq, entry.repo, binding["change"], binding["patch_set"], entry.actor.id, data["verdict"])
     bound = (_text(binding), binding["diff_digest"], entry.actor.key, data["expires_at"])
     tx.execute("insert into sign_off values(?,?,?,?,?,?,?,?,?,?,null,null)", (*row, *bound))
-    _statement(tx, entry, data)
+    repositories.statement(tx, entry, data)
 
 
 def _sign_off_withdrawn(tx: Tx, entry: Entry, data: Data) -> None:
@@ -212,28 +190,7 @@ def _sign_off_withdrawn(tx: Tx, entry: Entry, data: Data) -> None:
         "and withdrawn_seq is null and spent_seq is null"
     )
     tx.execute(sql, (entry.seq, entry.repo, data["change"], entry.actor.id))
-    _statement(tx, entry, data)
-
-
-def _refs_drifted(tx: Tx, entry: Entry, data: Data) -> None:
-    row = (entry.seq, entry.repo, data["reason"], entry.actor.id)
-    tx.execute("insert into freeze values(?,?,?,?,null)", row)
-
-
-def _freeze_lifted(tx: Tx, entry: Entry, data: Data) -> None:
-    for ref, oid in data["refs"]:
-        _set_ref(tx, entry, entry.repo, ref, oid)
-        # What was reserved for a ref that then went elsewhere will never be carried out; it would block for ever.
-        sql = "update reservation set state='released', closed_seq=? where repository=? and ref=? and state='reserved'"
-        tx.execute(sql, (entry.seq, entry.repo, ref))
-    tx.execute("update freeze set lifted_seq=? where repository=? and lifted_seq is null", (entry.seq, entry.repo))
-    _statement(tx, entry, data)
-
-
-def _statement(tx: Tx, entry: Entry, data: Data) -> None:
-    """Remember a signed statement, so that it is never acted on twice."""
-    if data.get("statement"):
-        tx.execute("insert into statement values(?,?)", (data["statement"]["digest"], entry.seq))
+    repositories.statement(tx, entry, data)
 
 
 def _text(value: object) -> str:
@@ -250,13 +207,21 @@ FOLDS: Mapping[Kind, Callable[[Tx, Entry, Data], None]] = {
     Kind.KEY_REVOKED: _key_revoked,
     Kind.TOKEN_ISSUED: _token_issued,
     Kind.TOKEN_REVOKED: _token_revoked,
-    Kind.REPOSITORY_ADDED: _repository_added,
+    Kind.REPOSITORY_ADDED: repositories.repository_added,
+    Kind.REPOSITORY_ADOPTED: repositories.repository_adopted,
+    Kind.BASELINE_RECORDED: repositories.baseline_recorded,
+    Kind.REPOSITORY_MODE_SET: repositories.repository_mode_set,
+    Kind.REPOSITORY_REMOVED: repositories.repository_removed,
+    Kind.MAINTENANCE_BEGUN: _nothing,
+    Kind.MAINTENANCE_ENDED: _nothing,
     Kind.PUSH_DECIDED: _push_decided,
     Kind.PUSH_APPLIED: _push_applied,
     Kind.PUSH_RELEASED: _push_released,
     Kind.SIGN_OFF_GIVEN: _sign_off_given,
     Kind.SIGN_OFF_WITHDRAWN: _sign_off_withdrawn,
-    Kind.REFS_DRIFTED: _refs_drifted,
-    Kind.FREEZE_LIFTED: _freeze_lifted,
+    Kind.REFS_DRIFTED: repositories.refs_drifted,
+    Kind.FREEZE_LIFTED: repositories.freeze_lifted,
+    Kind.CONTINUITY_CHECKED: repositories.continuity_checked,
+    Kind.CONTINUITY_LAPSE: repositories.continuity_lapse,
     Kind.REQUEST_REFUSED: _nothing,
 }

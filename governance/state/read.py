@@ -178,20 +178,28 @@ def _sign_off(row: tuple[Any, ...]) -> SignOff:
     )
 
 
+_REPOSITORY = ("name", "id", "path", "git_uid", "advisory", "host", "mode")
+
+
 def repository(tx: Tx, name: str) -> dict[str, Any]:
     """Return what is recorded of a repository.
 
     Raises:
-        NotFoundError: None of that name.
+        NotFoundError: None of that name, or it is governed no more.
     """
-    sql = "select name, id, path, git_uid, advisory, host from repository where name=?"
-    row = tx.execute(sql, (name,)).fetchone()
+    row = tx.execute(
+        "select name, id, path, git_uid, advisory, host, mode, removed_seq from repository where name=?", (name,)
+    ).fetchone()
     if row is None:
         raise NotFoundError(f"no repository is called {name!r} here", mend="twinseal repo list")
-    return dict(zip(("name", "id", "path", "git_uid", "advisory", "host"), row, strict=True))
+    if row[-1] is not None:
+        said = f"{name} was taken out of governance by entry {row[-1]}"
+        raise NotFoundError(said, code="repository.removed", mend="twinseal repo list")
+    return dict(zip(_REPOSITORY, row[:-1], strict=True))
 
 
 def repositories(tx: Tx) -> list[dict[str, Any]]:
     """Return every governed repository, by name."""
-    names = [row[0] for row in tx.execute("select name from repository order by name").fetchall()]
+    sql = "select name from repository where removed_seq is null order by name"
+    names = [row[0] for row in tx.execute(sql).fetchall()]
     return [repository(tx, name) for name in names]

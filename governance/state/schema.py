@@ -13,6 +13,8 @@ TABLES = (
     "enrolment",
     "token",
     "repository",
+    "continuity",
+    "lapse",
     "ref_value",
     "reservation",
     "push_signer",
@@ -44,7 +46,14 @@ create table if not exists token(
   issued_at integer not null, expires_at integer not null, revoked_seq integer) strict, without rowid;
 create table if not exists repository(
   name text primary key, id text not null unique, path text not null, git_uid integer not null,
-  advisory integer not null, host text not null, added_seq integer not null) strict, without rowid;
+  advisory integer not null, host text not null, added_seq integer not null, mode text not null, removed_seq integer)
+  strict, without rowid;
+create table if not exists continuity(
+  repository text primary key, good integer not null, hooks text not null, at integer not null, seq integer not null)
+  strict, without rowid;
+create table if not exists lapse(
+  repository text not null, ref text not null, found text not null, recorded text not null, state text not null,
+  seq integer not null, primary key(repository, ref, found)) strict, without rowid;
 create table if not exists ref_value(
   repository text not null, ref text not null, oid text not null, seq integer not null,
   primary key(repository, ref)) strict, without rowid;

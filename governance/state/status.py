@@ -54,15 +54,30 @@ def drift(tx: Tx, repository: str, actual: Refs, *, until: int = 2**53) -> list[
     return found
 
 
+def refs(tx: Tx, repository: str) -> dict[str, str]:
+    """Return every recorded ref of a repository."""
+    return dict(tx.execute("select ref, oid from ref_value where repository=?", (repository,)).fetchall())
+
+
+def lapses(tx: Tx, repository: str) -> list[dict[str, Any]]:
+    """Return every ref that moved without being allowed to, and was not taken into a new baseline since."""
+    sql = "select ref, recorded, found, state, seq from lapse where repository=? order by seq, ref"
+    return _rows(tx, sql, (repository,))
+
+
 def overview(tx: Tx, *, repository: str = "") -> dict[str, Any]:
     """Return the figures that `status` shows; of one repository only, where it is named."""
     one = tx.execute("select size, ts from ledger_head").fetchone() or (0, 0)
-    sql = "select name, path, advisory, host from repository where ? in ('', name) order by name"
+    sql = (
+        "select name, path, advisory, host, mode from repository "
+        "where ? in ('', name) and removed_seq is null order by name"
+    )
     found = _rows(tx, sql, (repository,))
     for one_of_them in found:
         name = (one_of_them["name"],)
         one_of_them["open_changes"] = _count(tx, "change where repository=? and state='open'", name)
         one_of_them["reserved"] = _count(tx, "reservation where repository=? and state='reserved'", name)
+        one_of_them["unreviewed"] = _count(tx, "lapse where repository=? and state<>'frozen'", name)
         one_of_them["frozen"] = _rows(
             tx, "select seq, reason from freeze where repository=? and lifted_seq is null", name
         )
@@ -85,7 +100,8 @@ def _count(tx: Tx, what: str, params: tuple[Any, ...]) -> int:
 
 def _last_pushes(tx: Tx) -> list[tuple[str, int]]:
     sql = (
-        "select case json_extract(body,'$.data.allowed') when 1 then 'allowed' else 'refused' end, count(*) from "
+        "select case when json_extract(body,'$.data.allowed') then 'allowed' "
+        "when json_extract(body,'$.data.let_through') then 'let_through' else 'refused' end, count(*) from "
         "(select body from ledger_entry where kind='push.decided' order by seq desc limit 1000) group by 1"
     )
     return [(row[0], row[1]) for row in tx.execute(sql).fetchall()]

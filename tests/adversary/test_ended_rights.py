@@ -106,20 +106,6 @@ def test_who_may_not_push_any_more_when_it_is_decided_does_not_land(
     assert started.push(dev, f"{head}:{MAIN}").landed
 
 
-def waiting_hook(repository: Repository, folder: Path) -> tuple[Path, Path]:
-    """Let the hook say that it gathers, and gather only when it is told to; return the two signs."""
-    gathers, go_on = folder / "gathers", folder / "go-on"
-    repository.lying_hook(
-        "true = gather.gather",
-        "def waiting(*args, **more):",
-        f"    open({str(gathers)!r}, 'w').close()",
-        f"    while not os.path.exists({str(go_on)!r}): time.sleep(0.01)",
-        "    return true(*args, **more)",
-        "gather.gather = waiting",
-    )
-    return gathers, go_on
-
-
 @pytest.mark.parametrize("revoked", [True, False])
 def test_a_key_revoked_while_the_hook_gathers_signs_nothing_more(
     started: Repository,
@@ -131,7 +117,7 @@ def test_a_key_revoked_while_the_hook_gathers_signs_nothing_more(
     """Judged as of when it began, the push would land; it is judged again, as of now."""
     first = started.refs()[MAIN]
     head = started.commit(leaver, {"notes": "1\n"}, first)
-    gathers, go_on = waiting_hook(started, tmp_path)
+    gathers, go_on = started.waiting_hook(tmp_path)
     push = started.start_push(leaver, f"{head}:{MAIN}")
     until(gathers.exists, "the hook gathers")
     if revoked:

@@ -11,9 +11,9 @@ from governance import record
 from governance.errors import ConflictError, DeniedError, RequestError
 from governance.policy import Profile
 from governance.record import SERVICE, Effects, Kind
-from governance.review import acts, changes
+from governance.review import acts, changes, registering
 from governance.review.sign_offs import HOUR_MS
-from governance.state import read
+from governance.state import read, status
 from keys import key_of
 from service_world import PEOPLE, ServiceWorld
 
@@ -240,7 +240,7 @@ def test_in_a_team_an_agent_of_the_author_s_operator_may_not_give_one(
 def add(world: ServiceWorld, by: str = "owner", *, uid: int = 12345, **changed: object) -> dict[str, Any]:
     body = {"name": "orchard", "path": "/srv/orchard.git", "advisory": False} | changed
     said = world.said("repository.add", by, body, nonce=str(len(world.kinds())))
-    return acts.add_repository(world.service, world.caller(by), said, identifier="r2", git_uid=uid)
+    return registering.add_repository(world.service, world.caller(by), said, identifier="r2", git_uid=uid)
 
 
 def test_an_owner_registers_a_repository_and_nobody_else(world: ServiceWorld) -> None:
@@ -282,16 +282,16 @@ def test_a_repository_that_a_principal_s_user_can_write_is_said_to_be_advisory_o
 def test_a_folder_that_others_can_write_is_no_repository_of_ours(tmp_path: Path) -> None:
     folder = tmp_path / "r.git"
     with pytest.raises(RequestError) as refused:
-        acts.git_user(folder)
+        registering.git_user(folder)
     assert refused.value.code == "repository.path"
     folder.mkdir()
     for mode in (0o775, 0o757, 0o777):
         folder.chmod(mode)
         with pytest.raises(RequestError) as refused:
-            acts.git_user(folder)
+            registering.git_user(folder)
         assert refused.value.code == "repository.writable"
     folder.chmod(0o755)
-    assert acts.git_user(folder) == folder.stat().st_uid
+    assert registering.git_user(folder) == folder.stat().st_uid
 
 
 STRAY = "refs/heads/stray"
@@ -331,6 +331,8 @@ def test_an_owner_thaws_after_a_written_remediation_and_takes_every_ref_as_found
     with world.service.read() as tx:
         assert [read.ref_value(tx, REPOSITORY, ref) for ref in DIFFER] == list(DIFFER.values())
         assert read.ref_value(tx, REPOSITORY, TOPIC) == NEW
+        unreviewed = {line["ref"]: line["found"] for line in status.lapses(tx, REPOSITORY)}
+    assert unreviewed == DIFFER
     assert world.rows("select body ->> '$.actor.key' from ledger_entry where kind='freeze.lifted'") == [
         (key_of("owner").fingerprint,)
     ]

@@ -83,7 +83,11 @@ def reserved(world: ServiceWorld) -> dict[str, str]:
 
 def test_every_kind_of_entry_has_its_fold() -> None:
     assert set(FOLDS) == set(Kind)
-    assert [kind for kind, how in FOLDS.items() if how is folding._nothing] == [Kind.REQUEST_REFUSED]
+    assert [kind for kind, how in FOLDS.items() if how is folding._nothing] == [
+        Kind.MAINTENANCE_BEGUN,
+        Kind.MAINTENANCE_ENDED,
+        Kind.REQUEST_REFUSED,
+    ]
 
 
 def test_every_table_of_the_schema_is_compared() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from governance.entrypoints.cli.options import AsJson, group
+from governance.entrypoints.cli.repositories import standing
 
 if TYPE_CHECKING:
     from governance.policy import Policy
@@ -113,7 +114,9 @@ def status(as_json: AsJson = False) -> None:
             "policy": found["policy"],
             "principals": f"{found['principals']}, {found['humans']} of them people"
             + (" (single person)" if found["single_person"] else ""),
-            "pushes": f"{pushes.get('allowed', 0)} allowed, {pushes.get('refused', 0)} refused (of the last 1000)",
+            "pushes": f"{pushes.get('allowed', 0)} allowed, {pushes.get('refused', 0)} refused"
+            + (f", {pushes['let_through']} let through" if "let_through" in pushes else "")
+            + " (of the last 1000)",
         }
     )
     rows = [
@@ -127,11 +130,10 @@ def status(as_json: AsJson = False) -> None:
 
 
 def _state(repository: dict[str, Any]) -> str:
-    from governance.hosts import HOSTS
-
     if repository["frozen"]:
         return f"FROZEN since entry {repository['frozen'][0]['seq']}"
-    return "advisory" if repository["advisory"] else HOSTS[repository["host"]].level.value
+    how = standing(repository)
+    return f"{how}; {repository['unreviewed']} refs unreviewed" if repository["unreviewed"] else how
 
 
 def doctor(as_json: AsJson = False) -> None:

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from governance.entrypoints.cli import repositories
 from governance.entrypoints.cli.options import AsJson, Repo, group
+from governance.entrypoints.cli.repositories import Advisory, HostName, Mode, Wanted, one
 
 
 def add_to(app: typer.Typer) -> None:
@@ -15,6 +17,7 @@ def add_to(app: typer.Typer) -> None:
     repo = group(app, "repo", "Put bare repositories under governance.")
     repo.command("add")(add)
     repo.command("list")(list_)
+    repositories.add_to(repo)
     hooks = group(app, "hooks", "Install and check the hooks of a governed repository.")
     hooks.command("install")(install)
     hooks.command("check")(check)
@@ -28,40 +31,34 @@ def add_to(app: typer.Typer) -> None:
 
 def add(
     name: str,
-    path: Path,
-    host: Annotated[
-        str, typer.Option(help="Which server names the pushers: front, http, ssh, gitolite, gitea, forgejo or file.")
-    ] = "front",
-    advisory: Annotated[bool, typer.Option(help="Record, though a principal's own uid owns the files.")] = False,
+    path: Annotated[Path | None, typer.Argument(help="Left out, to change the mode of one that is governed.")] = None,
+    host: HostName = "front",
+    advisory: Advisory = False,
+    mode: Wanted = None,
     as_json: AsJson = False,
 ) -> None:
-    """Register an empty bare repository and install its hooks."""
-    from governance.adapters import as_owner, git, hook_files
+    """Register an empty bare repository and install its hooks; without PATH, change the mode of a governed one."""
+    from governance.adapters import as_owner, git
     from governance.entrypoints import acting, terminal
     from governance.errors import RequestError
-    from governance.hosts import HOSTS, Level
 
+    if path is None:
+        if mode is None:
+            raise typer.BadParameter("name the PATH of an empty bare repository, or a --mode for a governed one")
+        said: dict[str, Any] = {"repository": name, "mode": mode.value}
+        answer = acting.act("repository.mode", f"/repositories/{name}/mode", said)
+        terminal.emit(answer) if as_json else repositories.changed(answer)
+        return
     where = path.resolve()
     if not git.is_bare(where):
         mend = f"git init --bare {path}"
         raise RequestError(f"{path} is not a bare repository", code="repository.not_bare", mend=mend)
     if git.refs(where):
-        said = f"{path} has refs already; this version governs repositories from their first commit"
-        raise RequestError(said, code="repository.not_empty")
+        mend = f"twinseal repo adopt {name} {path}"
+        raise RequestError(f"{path} has a history already", code="repository.not_empty", mend=mend)
     as_owner.check(where)  # Before it is registered: a repository without hooks is worse than none.
-    asked = {"name": name, "path": str(where), "advisory": advisory, "host": host}
-    answer = acting.act("repository.add", "/repositories", asked)
-    hook_files.install(where, identifier=answer["id"], socket=Path(answer["socket"]), dispatched=HOSTS[host].dispatched)
-    if as_json:
-        terminal.emit(answer)
-        return
-    terminal.done(f"{name} is governed (entry {answer['entry']}); hooks installed in {where / 'hooks'}")
-    if HOSTS[host].level is not Level.ENFORCED:
-        terminal.say(f"  host {host}: decided and recorded, not enforced", style="yellow")
-    if not answer["separated"]:
-        terminal.say("  not separated: the service's own user owns its files", style="yellow")
-    if answer["advisory"]:
-        terminal.say("  advisory: recorded, not enforced", style="yellow")
+    said = {"name": name, "path": str(where), "advisory": advisory, "host": host, "mode": mode or Mode.ENFORCE}
+    repositories.governed(acting.act("repository.add", "/repositories", said), as_json=as_json)
 
 
 def list_(as_json: AsJson = False) -> None:
@@ -72,26 +69,10 @@ def list_(as_json: AsJson = False) -> None:
     if as_json:
         terminal.emit(items)
         return
-    rows = [(r["name"], r["host"], _level(r), r["path"]) for r in items]
+    rows = [(r["name"], r["host"], repositories.standing(r), r["path"]) for r in items]
     terminal.table(
         ("name", "host", "", "path"), rows, empty="no repository is governed yet: twinseal repo add NAME PATH"
     )
-
-
-def _level(repository: dict[str, Any]) -> str:
-    from governance.hosts import HOSTS
-
-    return "advisory" if repository["advisory"] else HOSTS[repository["host"]].level.value
-
-
-def _one(name: str) -> dict[str, Any]:
-    from governance.entrypoints import acting
-    from governance.errors import NotFoundError
-
-    for found in acting.client().get("/repositories")["items"]:
-        if found["name"] == name:
-            return dict(found)
-    raise NotFoundError(f"no repository is called {name!r} here", mend="twinseal repo list")
 
 
 def install(name: str, as_json: AsJson = False) -> None:
@@ -100,7 +81,7 @@ def install(name: str, as_json: AsJson = False) -> None:
     from governance.entrypoints import terminal
     from governance.hosts import HOSTS
 
-    found = _one(name)
+    found = one(name)
     hook_files.install(
         Path(found["path"]),
         identifier=found["id"],
@@ -116,7 +97,7 @@ def check(name: str, as_json: AsJson = False) -> None:
     from governance.entrypoints import terminal
     from governance.hosts import HOSTS
 
-    found = _one(name)
+    found = one(name)
     dispatched = HOSTS[found["host"]].dispatched
     faults = hook_files.faults(Path(found["path"]), identifier=found["id"], dispatched=dispatched)
     if as_json:

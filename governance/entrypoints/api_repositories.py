@@ -1,0 +1,109 @@
+"""HTTP for the life of a repository: adopted, checked, observed or enforced, let go."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from governance.adapters import clock, freeze_marks, git, histories, hook_files
+from governance.entrypoints.api import FAILURES, Asking, The
+from governance.entrypoints.models import Done, SignedStatement
+from governance.errors import DeniedError, RequestError
+from governance.hosts import HOSTS
+from governance.people.statements import parse
+from governance.people.tokens import Caller
+from governance.reconcile import Reconciler
+from governance.review import registering, repositories
+from governance.service import Service
+from governance.state import read, status
+
+router = APIRouter(prefix="/v1", responses=FAILURES)
+
+
+@router.post("/repositories/adoption", status_code=201)
+def adopt(signed: SignedStatement, request: Request, caller: Asking, service: The) -> Done:
+    """Register a repository with its history, or take a registered one as it is now."""
+    said = parse(signed.statement, signed.signature)
+    _owner_only(service, caller)  # Nobody else learns what lies where on this machine.
+    path, reconciler = Path(str(said.body.get("path"))), _reconciler(request)
+    uid = registering.git_user(path)
+    if not git.is_bare(path):
+        raise RequestError(f"{path} is not a bare repository", code="repository.not_bare")
+    name = str(said.body.get("name"))
+    horizon = _settled(service, reconciler, name)
+    seen = repositories.Seen(histories.baseline(path), uid, horizon)
+    done = repositories.adopt(service, caller, said, seen=seen, identifier=clock.nonce()[:16])
+    reconciler.mark(name, path)
+    more = {"socket": str(request.app.state.socket), "separated": uid != os.getuid()}
+    return Done(entry=done["entry"], done={**done, **more})
+
+
+def _settled(service: Service, reconciler: Reconciler, name: str) -> int:
+    """Close what is over in a repository that we govern already, freeze it where refs moved; return the last entry."""
+    with service.read() as tx:
+        governed = {repository["name"]: Path(repository["path"]) for repository in read.repositories(tx)}
+    if name in governed:
+        reconciler.check(name, governed[name])
+    with service.read() as tx:
+        return int(tx.execute("select max(seq) from ledger_entry").fetchone()[0])
+
+
+@router.post("/repositories/{repository}/mode")
+def set_mode(repository: str, signed: SignedStatement, caller: Asking, service: The) -> Done:
+    """Enforce the rules, or only observe."""
+    done = repositories.set_mode(service, caller, parse(signed.statement, signed.signature), repository)
+    return Done(entry=done["entry"], done=done)
+
+
+@router.post("/repositories/{repository}/removal")
+def remove(repository: str, signed: SignedStatement, request: Request, caller: Asking, service: The) -> Done:
+    """End the governance of a repository."""
+    done = repositories.remove(service, caller, parse(signed.statement, signed.signature), repository)
+    freeze_marks.lift(Path(done["path"]), socket=request.app.state.socket)
+    return Done(entry=done["entry"], done=done)
+
+
+@router.post("/repositories/{repository}/check")
+def check(repository: str, request: Request, caller: Asking, service: The) -> dict[str, Any]:
+    """Compare refs, hooks and configuration with what is recorded, now, and write down what is news.
+
+    For the repository's own, and owners.
+    """
+    if caller.repository != repository:
+        if caller.repository:
+            raise DeniedError(f"this token does not open {repository}", code="token.other_repository")
+        _owner_only(service, caller)
+    with service.read() as tx:
+        known = read.repository(tx, repository)
+    path = Path(known["path"])
+    drifted = _reconciler(request).check(repository, path, hooks=True)
+    faults = hook_files.faults(
+        path, identifier=known["id"], socket=request.app.state.socket, dispatched=HOSTS[known["host"]].dispatched
+    )
+    with service.read() as tx:
+        freezes = [{"seq": f.seq, "reason": f.reason} for f in read.freezes(tx, repository)]
+        return {
+            "repository": repository,
+            "mode": known["mode"],
+            "host": known["host"],
+            "advisory": bool(known["advisory"]),
+            "faults": faults,
+            "drift": [{"ref": ref, "recorded": old, "found": new} for ref, old, new in drifted],
+            "freezes": freezes,
+            "lapses": status.lapses(tx, repository),
+        }
+
+
+def _reconciler(request: Request) -> Reconciler:
+    reconciler: Reconciler = request.app.state.reconciler
+    return reconciler
+
+
+def _owner_only(service: Service, caller: Caller) -> None:
+    with service.read() as tx:
+        who = read.roster(tx).get(caller.principal)
+    if who is None or who.role != "owner":
+        raise DeniedError(f"{caller.principal} is not an owner", code="authority.owner_only")
