@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from governance import objects
 from governance.errors import FactsError
-from governance.facts import CommitFacts, Person, PushContext, SignatureFacts, TagFacts, UpdateFacts
-from governance.gathered import Gathered, GatheredRef, Line
+from governance.facts import CarriedFacts, CommitFacts, Person, PushContext, SignatureFacts, TagFacts, UpdateFacts
+from governance.gathered import Gathered, GatheredHead, GatheredRef, Line
 from governance.signatures import Registry, SignatureRefused, SignatureVerifier, Verified
 from governance.standing import Roster
 
@@ -128,3 +128,8 @@ def _tag(ref: GatheredRef, verifier: SignatureVerifier, registry: Registry, *, a
     proved = verifier.verify_many([(tag.payload, tag.signature)], registry, at=at)[0]
     problems = (*tag.problems, *ref.problems)
     return TagFacts(tag.name, ref.tag_target, tag.type, _signature(proved, registry), problems)
+
+
+def carried(head: GatheredHead, *, change: int) -> CarriedFacts:
+    """Return the facts of the change that is being landed."""
+    return CarriedFacts(change, head.head, head.base, head.tree, head.net, head.theirs)

@@ -90,14 +90,15 @@ def _next(decision: Decision, effects: Effects, *, url: str) -> list[str]:
         number = opened["change"]
         about = opened["about"]
         reasons = about["reasons"] if isinstance(about, dict) else ()
-        asks = "needs two sign-offs" if reasons else "is below the threshold and may be pushed to its target"
+        asks = "needs two sign-offs" if reasons else "is below the threshold and may land"
         repository = ref.update.push.repository
         said += [
             "",
             f"  Change {number}, patch set {opened['patch_set']}: {asks}",
             *(f"    because {reason}" for reason in reasons),
             f"  Ask    twinseal sign-off {number} --approve --repo {repository}",
-            f"  Land   git push origin {ref.update.new[:12]}:{opened['target']}",
+            f"  Land   twinseal land {number} --repo {repository}",
+            f"  or     git push origin {ref.update.new[:12]}:{opened['target']}",
             f"  See    {_link(url, ref, int(str(number)))}",
         ]
     return [*said, ""]

@@ -17,17 +17,17 @@ from dataclasses import dataclass, replace
 
 from audit.entry import Actor
 from audit.transaction import Transaction
-from governance import explain, gathered, record
-from governance.completing import Completed, complete
+from governance import explain, gathered, options, record
+from governance.completing import Completed, carried, complete
 from governance.decision import Decision, decide
 from governance.errors import DeniedError, FactsError, GovernanceError
 from governance.facts import PushContext, UpdateFacts, is_zero
-from governance.policy import Policy
+from governance.policy import PROPOSALS, Policy
 from governance.record import Effects
 from governance.review import changes
 from governance.service import Service
 from governance.signatures import Registry
-from governance.standing import Roster, Standing
+from governance.standing import ChangeStanding, Roster, Standing
 from governance.state import read
 from governance.state.fold import Tx
 from governance.state.read import Cached
@@ -60,6 +60,8 @@ class Answer:
     code: int
     text: str
     reserve: tuple[tuple[str, str, str], ...] = ()
+    proposals: tuple[tuple[str, str], ...] = ()
+    """(pin, ref pushed to) of what was pushed for review: proc-receive makes these pins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Plan:
     keys_seq: int
     registry: Registry
     roster: Roster
+    landing: int = 0
+    """The change that the lander lands; 0 for a push."""
 
 
 class Receiver:
@@ -127,9 +131,12 @@ class Receiver:
         Raises:
             FactsError: What the hook sent cannot be believed.
         """
-        return complete(
+        updates = complete(
             found, plan.hello.lines, plan.context, self._service.verifier, registry=plan.registry, roster=plan.roster
         )
+        if not plan.landing or found.carried is None:
+            return updates
+        return tuple(replace(update, carried=carried(found.carried, change=plan.landing)) for update in updates)
 
     def decide(self, plan: Plan, facts: tuple[UpdateFacts, ...]) -> Future[tuple[Decision, Effects, int]]:
         """Queue the decision. The future fails with `KeysMovedError` where the signatures must be judged again."""
@@ -164,7 +171,8 @@ class Receiver:
         """Return what the hook is told."""
         decision, effects, entry = decided
         text = explain.push(decision, effects, entry=entry, url=self._service.url)
-        return Answer(ALLOWED if decision.allowed else REFUSED, text, effects.reserve)
+        proposals = tuple((record.pin(o), str(o["ref"])) for o in effects.opens if str(o["ref"]).startswith(PROPOSALS))
+        return Answer(ALLOWED if decision.allowed else REFUSED, text, effects.reserve, proposals)
 
     def refuse(self, hello: gathered.Hello, who: Identity | None, repository: str, error: GovernanceError) -> Answer:
         """Record an attempt that ended before a decision, and return its answer."""
@@ -181,6 +189,9 @@ class Receiver:
 
 def _exclude(tx: Tx, policy: Policy, repository: str, line: gathered.Line) -> str | None:
     """Return where the range of this ref starts, or None where there is nothing to judge."""
+    proposed = policy.proposed_for(line.ref)
+    if proposed and not is_zero(line.new):
+        return read.ref_value(tx, repository, proposed) or read.ref_value(tx, repository, policy.refs.target)
     known = policy.is_protected(line.ref) or policy.is_topic(line.ref) or policy.is_tag(line.ref)
     if is_zero(line.new) or not known:
         return None
@@ -190,12 +201,24 @@ def _exclude(tx: Tx, policy: Policy, repository: str, line: gathered.Line) -> st
 
 def _standing(tx: Tx, update: UpdateFacts, policy: Policy, roster: Roster) -> Standing:
     repository, ref = update.push.repository, update.ref
-    protected = policy.is_protected(ref)
+    named = options.read(update.push.options).change if ref.startswith(PROPOSALS) else 0
     return Standing(
         policy=policy,
         roster=roster,
         landed=read.ref_value(tx, repository, ref),
-        change=read.change_at(tx, repository, update.new, target=ref) if protected else None,
+        change=_change(tx, update, policy),
+        proposed=read.open_change(tx, repository, named) if named else None,
         freezes=read.freezes(tx, repository),
         reserved=read.reserved(tx, repository, ref),
     )
+
+
+def _change(tx: Tx, update: UpdateFacts, policy: Policy) -> ChangeStanding | None:
+    """Return the open change that would land, or that is proposed already."""
+    repository = update.push.repository
+    if update.carried is not None:
+        found = read.open_change(tx, repository, update.carried.change)
+        same = found is not None and (found.head, found.target) == (update.carried.head, update.ref)
+        return found if same else None
+    target = policy.proposed_for(update.ref) or (update.ref if policy.is_protected(update.ref) else "")
+    return read.change_at(tx, repository, update.new, target=target) if target else None

@@ -19,7 +19,6 @@ from governance.state.fold import Tx
 
 Line = tuple[str, str, str]
 Refs = Mapping[str, tuple[str, str]]
-PINS = "refs/changes/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ class Reconciler:
             if moved:
                 _applied(tx, repository, seq, moved)
             still = [line for line in lines if line not in moved]
-            promised = [line for line in still if line[2].startswith(PINS)] if _landed(tx, seq) else []
+            promised = [line for line in still if line[2].startswith(record.PINS)] if _landed(tx, seq) else []
             pins += [(handle, new, ref) for _, new, ref in promised]
             held |= {ref for _, _, ref in promised}
             unmoved = [line for line in still if line not in promised and _value(actual, line[2], line[0]) == line[0]]

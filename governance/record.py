@@ -38,12 +38,17 @@ class Kind(StrEnum):
     PUSH_DECIDED = "push.decided"
     PUSH_APPLIED = "push.applied"
     PUSH_RELEASED = "push.released"
+    LANDING_ASKED = "landing.asked"
+    LANDING_REFUSED = "landing.refused"
     SIGN_OFF_GIVEN = "sign_off.given"
     SIGN_OFF_WITHDRAWN = "sign_off.withdrawn"
     REFS_DRIFTED = "refs.drifted"
     FREEZE_LIFTED = "freeze.lifted"
     REQUEST_REFUSED = "request.refused"
 
+
+PINS = "refs/changes/"
+"""Where patch sets are kept: `<change>/<patch set>`. Nobody pushes there."""
 
 SERVICE = Actor(id="twinseal", kind="service", key="")
 """Who writes what nobody asked for: reconciling, releasing."""
@@ -94,7 +99,8 @@ def decided(
 def applied(data: Mapping[str, Any], seq: int, moved: Iterable[tuple[str, str, str]], *, repository: str) -> Draft:
     """Return the entry that says which of a decision's reserved lines git has carried out.
 
-    `data` is the decision's own; what it opens, lands or abandons follows the refs that moved.
+    `data` is the decision's own; what it opens, lands or abandons follows the refs that moved. What was pushed for
+    review moves no branch: its pin does.
     """
     lines = [list(line) for line in moved]
     refs = {line[2] for line in lines}
@@ -106,11 +112,16 @@ def applied(data: Mapping[str, Any], seq: int, moved: Iterable[tuple[str, str, s
         data={
             "decision": seq,
             "moved": lines,
-            "opens": [[o["change"], o["patch_set"], o["title"]] for o in data["opens"] if o["ref"] in refs],
+            "opens": [[o["change"], o["patch_set"], o["title"]] for o in data["opens"] if {o["ref"], pin(o)} & refs],
             "landed": [number for ref, number in data["landed"] if ref in refs],
             "abandoned": [number for ref, number in data["abandoned"] if ref in refs],
         },
     )
+
+
+def pin(opened: Mapping[str, Any]) -> str:
+    """Return the ref that keeps a patch set, so that no force push can unmake what was reviewed."""
+    return f"{PINS}{opened['change']}/{opened['patch_set']}"
 
 
 def released(seq: int, lines: Iterable[tuple[str, str, str]], *, repository: str, landed: bool) -> Draft:
@@ -162,5 +173,6 @@ def _update(update: UpdateFacts) -> dict[str, object]:
     del named["push"]
     named["commits"] = [dataclasses.asdict(commit) for commit in update.commits]
     named["net"] = [dataclasses.asdict(change) for change in update.net]
+    named["carried"] = dataclasses.asdict(update.carried) if update.carried else None
     named["tag"] = dataclasses.asdict(update.tag) if update.tag else None
     return named

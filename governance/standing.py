@@ -105,6 +105,8 @@ class Standing:
     target_tip: str = ""
     """The recorded value of the target branch; what a topic is measured from."""
     change: ChangeStanding | None = None
+    proposed: ChangeStanding | None = None
+    """The open change that a push for review names, at its current patch set."""
     freezes: tuple[Freeze, ...] = ()
     reserved: bool = False
     """Whether another push under way holds this ref."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from governance.adapters import git, resources
 from governance.errors import SettingsError
 
-HOOKS = ("pre-receive", "reference-transaction", "post-receive")
+HOOKS = ("pre-receive", "proc-receive", "reference-transaction", "post-receive")
 MODULES = "twinseal_hook"
 FOLDER = "twinseal"
 
@@ -27,6 +27,7 @@ CONFIG = {
     "receive.denyNonFastForwards": "false",
     "receive.shallowUpdate": "false",
     "receive.advertisePushOptions": "true",
+    "receive.procReceiveRefs": "refs/for",
     "receive.advertiseAtomic": "true",
     "receive.autogc": "false",
     "receive.maxInputSize": "536870912",

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from governance.approvers import Contributors, Question, contributors, excluded_because, seat
+from governance.carry import landing, no_carry
 from governance.controls._base import not_applicable, satisfied, unsatisfied
-from governance.facts import Content, UpdateFacts, all_changes, size
-from governance.policy import Policy
+from governance.facts import Content, UpdateFacts, all_changes, diff_digest, size
+from governance.policy import PROPOSALS, Policy
 from governance.standing import SignOff, Standing
 from governance.verdict import Verdict
 
@@ -97,8 +98,9 @@ class FourEyes:
     @staticmethod
     def _where(facts: UpdateFacts) -> tuple[str, ...]:
         return (
-            "Push it for review:  git push origin HEAD:refs/heads/topic/<name>",
-            f"When signed off, push the same commit again:  git push origin HEAD:{facts.ref}",
+            f"Push it for review:  git push origin HEAD:{facts.ref.replace('refs/heads/', PROPOSALS, 1)}",
+            "Or to a branch:       git push origin HEAD:refs/heads/topic/<name>",
+            f"When signed off:      twinseal land <number>, or git push origin HEAD:{facts.ref}",
         )
 
     def _sign_offs(
@@ -143,15 +145,24 @@ class FourEyes:
         if given.expires_at <= facts.push.received_at:
             return "expired"
         bound = (given.repository, given.target, given.head, given.base, given.tree, given.diff_digest)
-        actual = (facts.push.repository, facts.ref, facts.new, facts.merge_base, facts.tree, facts.diff_digest)
-        if bound != actual:
+        if bound != (facts.push.repository, facts.ref, *_signed_off(facts)):
             return "given for something else (the branch has moved, or it is another patch set)"
+        if landing(facts) and (why := no_carry(facts, self.policy, standing.roster)):
+            return f"it does not carry over: {why}"
         if given.policy_digest != self.policy.digest:
             return "given under another policy"
         who = standing.roster.get(given.principal)
         if who is None:
             return "not enrolled"
         return excluded_because(who, authors, standing.roster, profile=self.policy.profile)
+
+
+def _signed_off(facts: UpdateFacts) -> tuple[str, str, str, str]:
+    """Return head, base, tree and diff digest that a sign-off must bind: what lands, or the head the lander carries."""
+    if facts.carried is not None and landing(facts):
+        carried = facts.carried
+        return carried.head, carried.base, carried.tree, diff_digest(carried.net)
+    return facts.new, facts.merge_base, facts.tree, facts.diff_digest
 
 
 def _unique(said: Iterable[str]) -> list[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from governance.carry import automatic, is_lander
 from governance.controls._base import not_applicable, satisfied, unsatisfied
 from governance.facts import CommitFacts, TagFacts, UpdateFacts
 from governance.policy import Policy
@@ -74,6 +75,10 @@ class SignedCommits:
         if not commit.author.principal:
             mend = "Use the address you are enrolled with: git config user.email."
             return "unknown_author", f"author <{commit.author.email}> is nobody enrolled here", mend
+        names = (commit.author.principal, commit.committer.principal, commit.signature.principal)
+        if any(is_lander(standing.roster.get(name)) for name in names) and not automatic(commit, standing.roster):
+            said = "is the lander's, and is not git's own merge of its two parents"
+            return "lander_content", said, "Whoever made the content signs it, and has it reviewed."
         if not self._may_sign(commit, standing):
             said = f"signed by {commit.signature.principal}, but {commit.author.principal} is named as author"
             return "not_the_author", said, "The author signs, or a delegate whom the owner has recorded."

@@ -119,13 +119,24 @@ def freezes(tx: Tx, repository: str) -> tuple[Freeze, ...]:
 def change_at(tx: Tx, repository: str, head: str, *, target: str) -> ChangeStanding | None:
     """Return the open change whose current patch set has this head, with its sign-offs."""
     sql = (
-        "select c.number, c.patch_set, c.ref from patch_set p join change c using(repository, number) "
-        "where p.repository=? and p.head=? and c.target=? and c.state='open' and p.patch_set=c.patch_set"
+        "select c.number from patch_set p join change c using(repository, number) "
+        "where p.repository=? and p.head=? and c.target=? and c.state='open' and p.patch_set=c.patch_set "
+        "order by c.number"
     )
     row = tx.execute(sql, (repository, head, target)).fetchone()
+    return open_change(tx, repository, row[0]) if row else None
+
+
+def open_change(tx: Tx, repository: str, number: int) -> ChangeStanding | None:
+    """Return an open change at its current patch set, with its sign-offs; None where it is not open."""
+    sql = (
+        "select c.patch_set, c.ref, c.target, p.head from change c "
+        "join patch_set p using(repository, number, patch_set) where c.repository=? and c.number=? and c.state='open'"
+    )
+    row = tx.execute(sql, (repository, number)).fetchone()
     if row is None:
         return None
-    number, patch_set, ref = row
+    patch_set, ref, target, head = row
     return ChangeStanding(
         number, patch_set, ref, target, head, change_contributors(tx, repository, number),
         sign_offs(tx, repository, number),
