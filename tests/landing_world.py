@@ -7,12 +7,13 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from audit import reads, stores
 from governance.adapters import git
 from governance.entrypoints.playground import Playground, Seated
 
@@ -36,10 +37,10 @@ class LandingWorld:
         mistakes, self.play.mistakes = self.play.mistakes, []
         assert not mistakes, "\n".join(mistakes)
 
-    def json(self, seat: str, *args: str) -> Any:
+    def json(self, seat: str, *args: str) -> Any:  # noqa: ANN401 - JSON
         return json.loads(self.seats[seat].quiet(*args, "--json"))
 
-    def change(self, number: int) -> Any:
+    def change(self, number: int) -> Any:  # noqa: ANN401 - JSON
         return self.json("qa-a", "change", "show", str(number))
 
     def newest(self) -> int:
@@ -84,15 +85,12 @@ class LandingWorld:
         """Return the code of every refused push and landing on record."""
         found = []
         for entry in self.entries():
-            if entry["kind"] == "push.decided" and not entry["data"]["allowed"]:
-                found.append(entry["data"]["code"])
-            elif entry["kind"] == "landing.refused":
+            decided = entry["kind"] == "push.decided" and not entry["data"]["allowed"]
+            if decided or entry["kind"] == "landing.refused":
                 found.append(entry["data"]["code"])
         return found
 
     def entries(self) -> list[dict[str, Any]]:
-        from audit import reads, stores
-
         connection = stores.open_reader(self.play.folder / "data" / "ledger.sqlite")
         try:
             return [json.loads(row.body) for row in reads.entries(connection, 0, reads.size(connection))]
@@ -138,7 +136,7 @@ def landing_world(folder: Path) -> Iterator[LandingWorld]:
         play.close()
 
 
-def until(what: str, true: Any, *, seconds: float = 20) -> None:
+def until(what: str, true: Callable[[], bool], *, seconds: float = 20) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if true():

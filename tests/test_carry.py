@@ -21,7 +21,7 @@ from governance.facts import (
     SignatureFacts,
     UpdateFacts,
 )
-from governance.policy import LANDER, CarryOver, Kind
+from governance.policy import LANDER, CarryOver, Kind, Policy
 from governance.policy_text import describe, from_meaning, load
 from governance.standing import Principal, Roster
 
@@ -42,7 +42,7 @@ def change(path: str) -> Change:
     return Change(path, "100644", "100644", "1" * 40, "2" * 40, Content.TEXT, 1, 10)
 
 
-def commit(oid: str, who: str, parents: tuple[str, ...], **other: Any) -> CommitFacts:
+def commit(oid: str, who: str, parents: tuple[str, ...], **other: Any) -> CommitFacts:  # noqa: ANN401 - any field
     person = Person(f"{who}@example.org", who)
     found = CommitFacts(
         oid, "t", "9" * 40, parents, person, person, (), SignatureFacts("", "", "F", "F", who), (), (), measured=True
@@ -62,15 +62,15 @@ def landing(
     base: str = BASE,
     transport: str = LANDER,
 ) -> UpdateFacts:
-    push = PushContext("demo", LANDER, transport, True, 0, ("refs/heads/main",))
+    push = PushContext("demo", LANDER, transport, enforced=True, received_at=0, refs=("refs/heads/main",))
     return UpdateFacts(
-        push, "refs/heads/main", TIP, new, TIP, "", "commit", TIP, True, False, (TIP,),
-        (merge, commit(HEAD, "dev-a", (BASE,))), (change(ours),), None,
-        CarriedFacts(1, HEAD, base, "8" * 40, (change(ours),), (theirs,)),
+        push, "refs/heads/main", TIP, new, TIP, "", "commit", TIP, fast_forward=True, landed=False, bases=(TIP,),
+        commits=(merge, commit(HEAD, "dev-a", (BASE,))), net=(change(ours),),
+        carried=CarriedFacts(1, HEAD, base, "8" * 40, (change(ours),), (theirs,)),
     )  # fmt: skip
 
 
-def with_rule(rule: CarryOver) -> Any:
+def with_rule(rule: CarryOver) -> Policy:
     return replace(POLICY, four_eyes=replace(POLICY.four_eyes, carry_over=rule))
 
 
@@ -139,6 +139,6 @@ def test_a_policy_from_before_carry_over_keeps_its_digest_and_carries_nothing() 
         (("x",) * 17, 0, True),
     ],
 )
-def test_options(said: tuple[str, ...], number: int, fault: bool) -> None:
+def test_options(said: tuple[str, ...], number: int, fault: bool) -> None:  # noqa: FBT001 - a column of the table
     read = options.read(said)
     assert (read.change, bool(read.fault)) == (number, fault)

@@ -1,4 +1,4 @@
-"""Review and landing, end to end: refs/for, patch sets, fast-forward, merge, two at once, and whatever must not land."""
+"""Review and landing, end to end: refs/for, patch sets, fast-forward, merge, two at once, and what must not land."""
 
 from __future__ import annotations
 
