@@ -11,7 +11,7 @@ TOP = Path(__file__).parent.parent
 CORE = {
     "errors", "verdict", "facts", "standing", "decision", "approvers", "controls", "explain", "gathered", "completing",
     "hosts", "patterns", "policy", "policy_reading", "policy_text", "record", "refusals", "strict_yaml", "objects",
-    "signatures", "ports",
+    "signatures", "ports", "carry", "options",
 }  # fmt: skip
 ROOMS = {"people", "review", "state", "coordinate", "detect", "tell", "play"}
 IMPURE = {
@@ -75,7 +75,7 @@ def forbidden(module: str) -> set[str]:
         return {f"governance.{room}" for room in above}
     if place(module) in ROOMS:
         return {f"governance.{room}" for room in ("adapters", "entrypoints", "receive", "reconcile")}
-    if place(module) in {"identify", "receive", "reconcile", "service"}:
+    if place(module) in {"identify", "lander", "receive", "reconcile", "service"}:
         return {"governance.adapters", "governance.entrypoints"}
     return set()
 
@@ -90,7 +90,11 @@ def test_the_reader_of_imports_sees_every_spelling() -> None:
 
 
 def test_every_module_is_in_a_place_that_the_rules_know() -> None:
-    known = CORE | ROOMS | {"", "adapters", "entrypoints", "identify", "receive", "reconcile", "service", "__main__"}
+    known = (
+        CORE
+        | ROOMS
+        | {"", "adapters", "entrypoints", "identify", "lander", "receive", "reconcile", "service", "__main__"}
+    )
     assert {place(module) for module in MODULES if within(module, "governance")} <= known
     assert {"audit", "governance"} <= set(MODULES)
     assert len(MODULES) > 50
@@ -114,7 +118,7 @@ def test_the_core_touches_no_machine_and_no_clock(module: str) -> None:
 
 @pytest.mark.parametrize("module", [m for m in MODULES if place(m) == "controls"])
 def test_controls_know_only_values(module: str) -> None:
-    allowed = ("controls", "approvers", "facts", "policy", "standing", "verdict")
+    allowed = ("controls", "approvers", "carry", "options", "facts", "policy", "standing", "verdict")
     known = {name for name in MODULES[module] if within(name, "governance") and name != "governance"}
 
     assert {name for name in known if place(name) not in allowed} == set()

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,16 +22,19 @@ from audit.ledger import Ledger
 from governance import version
 from governance.adapters import clock, freeze_marks, git, processes
 from governance.adapters.gnupg import GnuPGVerifier
+from governance.adapters.seat import Seat
 from governance.adapters.sequoia import SequoiaVerifier
 from governance.adapters.settings import Settings
 from governance.adapters.verifying import EitherVerifier, inspect
+from governance.adapters.yard import GitYard, SeatKey
 from governance.entrypoints import api, problems, web
 from governance.entrypoints.beginning import origin_of
 from governance.entrypoints.front import PREFIX, Front
 from governance.entrypoints.hook_socket import HookSocket
-from governance.entrypoints.jobs import Jobs
+from governance.entrypoints.jobs import Jobs, land_queued
 from governance.entrypoints.limits import Limited
 from governance.errors import FactsError, SettingsError
+from governance.lander import Lander
 from governance.people.enrolment import Challenges
 from governance.people.sessions import Sessions
 from governance.reconcile import Reconciler, World
@@ -52,6 +55,7 @@ class House:
     look: Tx
     sessions: Sessions
     reconciler: Reconciler
+    lander: Lander
 
 
 @contextlib.contextmanager
@@ -77,20 +81,32 @@ def opened(settings: Settings) -> Iterator[House]:
             verifier=verifier,
             reader=inspect,
         )
-        yield House(settings, service, look, Sessions(), Reconciler(service, world(settings.socket)))
+        underway: set[str] = set()
+        reconciler = Reconciler(service, world(settings.socket, underway))
+        key = SeatKey(Seat(settings.data / "lander"))
+        lander = Lander(
+            service, reconciler, GitYard(), key, process=processes.this(), nonce=clock.nonce, underway=underway
+        )
+        yield House(settings, service, look, Sessions(), reconciler, lander)
     finally:
         look.close()
         verifier.close()
         ledger.close()
 
 
-def world(socket: Path) -> World:
-    """Return this machine, as the reconciler asks it."""
+def world(socket: Path, underway: Container[str] = ()) -> World:
+    """Return this machine, as the reconciler asks it. A landing lives as long as it is `underway` in this process."""
+
+    def alive(handle: str) -> bool:
+        return handle in underway or processes.alive(handle)
 
     def mark(path: Path, reason: str) -> None:
         _mark_frozen(path, reason, socket)
 
-    return World(refs=git.refs, alive=processes.alive, pin=_pin, mark_frozen=mark, tidy=_tidy)
+    def tidy(path: Path, held: frozenset[str]) -> None:
+        _tidy(path, held, alive)
+
+    return World(refs=git.refs, alive=alive, pin=_pin, mark_frozen=mark, tidy=tidy)
 
 
 def _pin(path: Path, ref: str, oid: str, handle: str) -> None:
@@ -100,10 +116,10 @@ def _pin(path: Path, ref: str, oid: str, handle: str) -> None:
         log.warning("pin.failed", ref=ref, error=str(exc))  # The next round tries again; the reservation stays.
 
 
-def _tidy(path: Path, held: frozenset[str]) -> None:
+def _tidy(path: Path, held: frozenset[str], alive: Callable[[str], bool]) -> None:
     """Remove reservation files of processes that are gone, so that a later one with the same id finds none."""
     for file in (path / "twinseal" / "reservations").glob("[0-9]*-[0-9]*"):
-        if file.name not in held and not processes.alive(file.name):
+        if file.name not in held and not alive(file.name):
             with contextlib.suppress(OSError):
                 file.unlink()
 
@@ -157,14 +173,16 @@ async def listening(house: House) -> AsyncIterator[None]:
     hooks = HookSocket(house.service, house.look, house.sessions, house.reconciler)
     server = await hooks.serve(house.settings.socket)
     jobs = Jobs(house.service, house.reconciler)
-    running = asyncio.create_task(jobs.run())
+    running = [asyncio.create_task(jobs.run()), asyncio.create_task(land_queued(house.lander))]
     try:
         yield
     finally:
-        running.cancel()
+        for task in running:
+            task.cancel()
         server.close()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+        for task in running:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         house.settings.socket.unlink(missing_ok=True)
 
 

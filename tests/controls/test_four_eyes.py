@@ -102,7 +102,8 @@ def test_above_it_nobody_does_and_the_reason_is_said(facts: UpdateFacts, why: st
 
     assert (verdict.reason, verdict.objects) == ("four_eyes.no_change", True)
     assert why in verdict.message
-    assert ("refs/heads/topic/" in verdict.mend[0]) == (facts.ref == MAIN)
+    assert facts.ref.replace("refs/heads/", "HEAD:refs/for/") in verdict.mend[0]
+    assert any("refs/heads/topic/" in step for step in verdict.mend) == (facts.ref == MAIN)
 
 
 ELSEWHERE = [
@@ -112,14 +113,15 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize(("facts", "why"), [row[1:] for row in ELSEWHERE], ids=[row[0] for row in ELSEWHERE])
-def test_who_pushes_to_a_protected_ref_that_is_not_the_target_is_sent_to_the_target_first(
+def test_who_pushes_to_a_protected_ref_that_is_not_the_target_is_told_how_to_have_it_reviewed_for_that(
     facts: UpdateFacts, why: str
 ) -> None:
     verdict = asked(facts)
 
     assert verdict.reason == "four_eyes.no_change"
     assert why in verdict.message
-    assert verdict.mend == (f"Changes are reviewed for {MAIN}: land it there first, then take it from there.",)
+    assert "HEAD:refs/for/release/" in verdict.mend[0]
+    assert not any("topic" in step for step in verdict.mend)  # A topic is reviewed for the target branch.
 
 
 def test_a_protected_ref_that_begins_where_everything_has_landed_needs_nobody() -> None:

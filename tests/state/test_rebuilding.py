@@ -51,6 +51,9 @@ EDITS = {
     "a token of mine": ("insert into token values('i','d','owner','',1,9999999999999,null)", "token, row 0"),
     "a lenient policy": ("update policy set digest='x'", "policy, row 0"),
     "a repository moved": ("update repository set path='/elsewhere'", "repository, row 0"),
+    "a landing nobody asked for": (
+        "insert into landing values(1,'garden',1,1,'h','dev-a','F','t','queued','','',null,null)", "landing, row 0",
+    ),
     "a statement that may be used again": ("insert into statement values('d',1)", "statement, row 0"),
     "a mark that keeps readers stale": ("update epoch set seq=seq+1 where name='roster'", "epoch, row"),
 }  # fmt: skip
