@@ -25,7 +25,7 @@ from governance.receive import ATTEMPTS, KeysMovedError, Plan, Receiver
 from governance.reconcile import Reconciler
 from governance.record import Effects
 from governance.review import landing
-from governance.review.landing import Landing
+from governance.review.landing import Landing, LaterError, WaitError
 from governance.service import Service
 from governance.standing import ChangeStanding, Principal
 from governance.state import read
@@ -35,12 +35,8 @@ ACTOR = Actor(id=LANDER, kind="service", key="")
 AGAIN = frozenset({"ref_rules.reserved", "ref_rules.stale_old", "ref_rules.moved_meanwhile"})
 """Refusals that say "not now": somebody else's push was quicker."""
 TRIES = 5
-
-
-class LaterError(GovernanceError):
-    """The landing cannot be tried now; it stays queued."""
-
-    code = "landing.later"
+WAITS = 60
+"""Rounds that a push under way is waited for; one that died is closed by the reconciler within some seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +89,18 @@ class Lander:
         try:
             return self._land(asked)
         except LaterError as exc:
-            return exc.code if self._again(asked) else self._refuse(asked, exc)
+            most = WAITS if isinstance(exc, WaitError) else TRIES
+            return exc.code if self._again(asked, most) else self._refuse(asked, exc)
         except (GovernanceError, OSError) as exc:
             return self._refuse(asked, exc)
         except Exception:
-            if not self._again(asked):
+            if not self._again(asked, TRIES):
                 self._refuse(asked, GovernanceError("the lander broke; its log knows more", code="landing.failed"))
             raise
 
-    def _again(self, asked: Landing) -> bool:
+    def _again(self, asked: Landing, most: int) -> bool:
         self._tried[asked.seq] = self._tried.get(asked.seq, 0) + 1
-        return self._tried[asked.seq] < TRIES
+        return self._tried[asked.seq] < most
 
     def _refuse(self, asked: Landing, exc: Exception) -> str:
         code, mend = getattr(exc, "code", "landing.failed"), getattr(exc, "mend", "")
@@ -118,7 +115,7 @@ class Lander:
         with self._service.read() as tx:
             job = _job(tx, asked)
             if read.reserved(tx, asked.repository, job.change.target):
-                raise LaterError(f"a push of {job.change.target} is under way")
+                raise WaitError(f"a push of {job.change.target} is under way")
         target = job.change.target
         tip = self._yard.tip(job.path, target)
         new = self._result(job, tip, me)

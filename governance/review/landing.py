@@ -11,7 +11,7 @@ from typing import Any
 
 from audit.entry import Actor, Draft
 from audit.transaction import Transaction
-from governance.errors import ConflictError, DeniedError, RequestError
+from governance.errors import ConflictError, DeniedError, GovernanceError, RequestError
 from governance.hosts import HOSTS
 from governance.people.acts import accepted
 from governance.people.statements import Statement
@@ -27,6 +27,16 @@ from governance.state.fold import Tx
 
 SHA1_HEX = 40
 FIELDS = {"repository", "change", "patch_set", "head"}
+
+
+class LaterError(GovernanceError):
+    """The landing cannot be tried now; it stays queued."""
+
+    code = "landing.later"
+
+
+class WaitError(LaterError):
+    """The same, and nothing was tried: somebody else's push is under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +132,13 @@ def still_asked(tx: Transaction, asked: Landing) -> None:
     Call under the lock. A token that expires meanwhile ends nothing: it was good when it was asked.
 
     Raises:
+        WaitError: A push of somebody's is landing the change.
         ConflictError: The landing is over, or the change is not what was asked for.
         DeniedError: The asker is retired, or key or token was revoked since.
     """
+    underway = tx.execute("select 1 from landing where seq=? and state='landing'", (asked.seq,)).fetchone()
+    if underway:
+        raise WaitError(f"a push lands change {asked.change} already")
     sql = (
         "select 1 from landing l join change c using(repository, number) join patch_set p using(repository, number) "
         "where l.seq=? and l.state='queued' and c.state='open' and p.patch_set=c.patch_set "
