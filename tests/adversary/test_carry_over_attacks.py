@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from governance.adapters import git
 from landing_world import LandingWorld, landing_world, lines
 
 MISSING = "four_eyes.missing_sign_offs"
@@ -24,11 +25,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LandingWorld]:
             ("run.sh", lines(9)),
             ("notes.log", lines(9)),
             ("alone.txt", lines(9)),
-            (".gitattributes", "*.log merge=union\n"),
             title="What the attacks start from",
         )
-        found.approve(number, "dev-b", "qa-a", "owner")  # Attributes are high-risk.
+        found.approve(number, "dev-b", "qa-a")
         found.land("dev-a", number)
+        # What git only does where the repository says so: else it calls both a conflict, and nothing lands either.
+        git.run(found.repo, "config", "merge.directoryRenames", "true")
+        (found.repo / "info").mkdir(exist_ok=True)
+        (found.repo / "info" / "attributes").write_text("*.log merge=union\n")
         yield found
 
 
@@ -69,7 +73,7 @@ def mode_and_content(ours: Side, theirs: Side) -> None:
 
 
 def union(ours: Side, theirs: Side) -> None:
-    """The tree's own attributes let git take both sides of one file."""
+    """The repository's attributes let git take both sides of one file."""
     ours.end("notes.log", "ours\n" + TEXT)
     theirs.end("notes.log", "theirs\n")
 
@@ -121,9 +125,10 @@ def test_what_merges_without_a_conflict_does_not_land_on_old_sign_offs(
     name = attack.__name__
     attack(Side(world, "dev-a"), Side(world, "dev-b"))
     mine = world.propose("dev-a", (f"{name}-mine.txt", lines(51)), title=name)
-    theirs = world.propose("dev-b", (f"{name}-theirs.txt", lines(51)), title=f"against {name}")
+    theirs = world.propose("dev-b", title=f"against {name}")
     world.approve(mine, "dev-b", "qa-a")
-    world.approve(theirs, "dev-a", "qa-a", "owner")
+    if world.change(theirs)["about"]["reasons"]:
+        world.approve(theirs, "dev-a", "qa-a")
     world.land("dev-b", theirs)
     tip = world.main()
     world.land("dev-a", mine, refused=MISSING)
@@ -146,3 +151,20 @@ def test_what_touches_nothing_of_the_other_side_lands_as_it_was_signed_off(world
     world.land("dev-a", mine)
     assert world.parents() == [tip, head]
     world.sound()
+
+
+def test_what_a_tree_says_of_merging_moves_nothing_without_new_sign_offs(world: LandingWorld) -> None:
+    """Attributes pushed in the tree: git reads none in a bare repository, and the paths would meet if it did."""
+    (world.repo / "info" / "attributes").unlink(missing_ok=True)
+    for seat in ("dev-a", "dev-b"):
+        world.start(seat)
+    Side(world, "dev-a").end("notes.log", f"ours in the tree\n{TEXT}")
+    Side(world, "dev-b").end("notes.log", "theirs in the tree\n")
+    mine = world.propose("dev-a", ("tree.txt", TEXT), title="mine")
+    theirs = world.propose("dev-b", (".gitattributes", "*.log merge=union\n"), title="theirs")
+    world.approve(mine, "dev-b", "qa-a")
+    world.approve(theirs, "dev-a", "qa-a", "owner")  # Attributes are high-risk.
+    world.land("dev-b", theirs)
+    tip = world.main()
+    world.land("dev-a", mine, refused="notes.log")  # By conflict or by paths in common, as git's version has it.
+    assert (world.main(), world.change(mine)["state"]) == (tip, "open")
