@@ -83,7 +83,15 @@ class Lander:
         """Try everything that is queued, in order; return what became of it: landed, a code, or `landing.later`."""
         with self._service.read() as tx:
             waiting = landing.queue(tx)
-        return [(asked, self._try(asked)) for asked in waiting]
+        done, broken = [], None
+        for asked in waiting:
+            try:
+                done.append((asked, self._try(asked)))
+            except Exception as exc:  # noqa: BLE001 - one landing that breaks keeps no other waiting; it is raised below
+                broken = broken or exc
+        if broken is not None:
+            raise broken
+        return done
 
     def _try(self, asked: Landing) -> str:
         try:

@@ -208,6 +208,6 @@ def _named(fact: Any) -> dict[str, object]:  # noqa: ANN401 - any dataclass; any
     return {f.name: getattr(fact, f.name) for f in dataclasses.fields(fact)}
 
 
-def legible(text: str) -> str:
-    """Return text that an entry can hold: no lone surrogate, no NUL, and cut to `TEXT_LIMIT`."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "?")[:TEXT_LIMIT]
+def legible(text: str, limit: int = TEXT_LIMIT) -> str:
+    """Return text that an entry can hold: no lone surrogate, no NUL, and cut to `limit`."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")[:limit]

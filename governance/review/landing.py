@@ -17,7 +17,7 @@ from governance.people.acts import accepted
 from governance.people.statements import Statement
 from governance.people.tokens import Caller
 from governance.policy import OWNER, Kind
-from governance.record import MESSAGE_LIMIT
+from governance.record import MESSAGE_LIMIT, legible
 from governance.record import Kind as EntryKind
 from governance.review import changes
 from governance.service import Service
@@ -158,8 +158,8 @@ def still_asked(tx: Transaction, asked: Landing) -> None:
 
 
 def refused(asked: Landing, *, code: str, message: str, actor: Actor) -> Draft:
-    """Return the entry of a landing that was refused; the change stays open."""
-    data = {"asked": asked.seq, "change": asked.change, "code": code, "message": message[:MESSAGE_LIMIT]}
+    """Return the entry of a landing that was refused; the change stays open. Paths in the message may be any bytes."""
+    data = {"asked": asked.seq, "change": asked.change, "code": code, "message": legible(message, MESSAGE_LIMIT)}
     kind = EntryKind.LANDING_REFUSED.value
     return Draft(kind=kind, actor=actor, repo=asked.repository, subject=str(asked.change), data=data)
 

@@ -25,6 +25,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LandingWorld]:
             ("run.sh", lines(9)),
             ("notes.log", lines(9)),
             ("alone.txt", lines(9)),
+            ("bad\udcff\x1b[2J.txt", lines(9)),
             title="What the attacks start from",
         )
         found.approve(number, "dev-b", "qa-a")
@@ -51,6 +52,12 @@ class Side:
 
     def end(self, name: str, text: str) -> None:
         self.write(name, (self.work / name).read_text() + text)
+
+
+def no_letters(ours: Side, theirs: Side) -> None:
+    """A path that is no text, so that the refusal cannot be written down."""
+    ours.end("bad\udcff\x1b[2J.txt", TEXT)
+    theirs.write("bad\udcff\x1b[2J.txt", "top\n" + lines(9))
 
 
 def renamed_folder(ours: Side, theirs: Side) -> None:
@@ -105,6 +112,7 @@ def submodule_and_path(ours: Side, theirs: Side) -> None:
 
 
 ATTACKS = [
+    (no_letters, "changed bad"),
     (renamed_folder, "would do something else"),
     (renamed_folder_of_ours, "would do something else"),
     (mode_and_content, "changed run.sh too"),

@@ -197,6 +197,15 @@ def test_what_a_push_is_landing_is_waited_for_and_back_in_the_queue_where_it_did
     assert world.waiting() == [asked]
 
 
+def test_a_refusal_is_kept_whatever_bytes_a_path_has(world: World) -> None:
+    world.ask()
+    (asked,) = world.waiting()
+    world.append(landing.refused(asked, code="x.y", message="changed bad\udcff\0.txt too" + "x" * 1000, actor=SERVICE))
+    assert world.waiting() == []
+    (said,) = world.rows("select message from landing")[0]
+    assert said.startswith("changed bad??.txt too")
+
+
 def test_a_merge_is_written_as_git_writes_it() -> None:
     raw = landing.merge_commit("a" * 40, ("b" * 40, "c" * 40), who="l <l@x>", at=7, message="m\n")
     assert landing.signed(raw, b"-BEGIN\nx\n-END\n", width=40) == (
