@@ -93,8 +93,8 @@ def _next(decision: Decision, effects: Effects, *, url: str) -> list[str]:
         ref = next(ref for ref in decision.refs if ref.update.ref == opened["ref"])
         number = opened["change"]
         about = opened["about"]
-        reasons = about["reasons"] if isinstance(about, dict) else ()
-        behind = ref.update.base != ref.update.merge_base
+        reasons, tip = (about["reasons"], about.get("target_tip")) if isinstance(about, dict) else ((), None)
+        behind = ref.update.base != ref.update.merge_base and tip != ""  # Of a branch that begins there is no tip.
         asks = "needs two sign-offs" if reasons else "is below the threshold and may land"
         repository = ref.update.push.repository
         said += [
@@ -104,7 +104,7 @@ def _next(decision: Decision, effects: Effects, *, url: str) -> list[str]:
             *(_behind(ref, str(opened["target"])) if behind else ()),
             f"  Ask    twinseal sign-off {number} --approve --repo {repository}",
             f"  Land   twinseal land {number} --repo {repository}",
-            f"  or     git push origin {ref.update.new[:12]}:{opened['target']}",
+            *([] if behind else [f"  or     git push origin {ref.update.new[:12]}:{opened['target']}"]),
             f"  See    {_link(url, ref, int(str(number)))}",
         ]
     return [*said, ""]

@@ -136,6 +136,15 @@ def test_who_starts_from_an_older_tip_is_told_what_to_do_first(base: str, noted:
         told = push(decision, Effects(handle="h", opens=(opened,)), entry=3, url=URL)
 
         assert (f"refs/heads/main has moved on: {said}" in told) == noted
+        assert (":refs/heads/main" in told) == (not noted)  # A push of it would not move forward.
+
+
+def test_a_branch_that_begins_has_not_moved_on() -> None:
+    facts = a_push([a_change(lines=80)], ref="refs/for/release/1", old=ZERO, base=NEW)
+    about = {"reasons": ["large"], "target_tip": ""}
+    opened = {"change": 1, "patch_set": 1, "ref": facts.ref, "target": "refs/heads/release/1", "about": about}
+    decision = decide([(facts, a_standing(landed=""))], policy_digest=DIGEST)
+    assert "has moved on" not in push(decision, Effects(handle="h", opens=(opened,)), entry=3, url=URL)
 
 
 def test_the_first_line_says_where_nothing_is_enforced() -> None:

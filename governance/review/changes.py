@@ -87,6 +87,7 @@ def _opens(tx: Tx, ref: RefDecision, standing: dict[str, Any] | None, number: in
         patch_set = 1 + tx.execute(sql, (update.push.repository, change)).fetchone()[0]
     target, about = policy.proposed_for(update.ref) or policy.refs.target, _about(update, policy, ref.standing)
     if target != policy.refs.target and not read.ref_value(tx, update.push.repository, target):
+        about["target_tip"] = ""
         about["reasons"] = [f"it creates the protected {record.legible(target)}", *about["reasons"]]
     return {
         "change": change,

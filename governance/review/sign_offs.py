@@ -55,7 +55,7 @@ def given(
         )
     tip = read.ref_value(tx, repository, change["target"])
     carries = policy.four_eyes.carry_over is not CarryOver.NEVER
-    if body["verdict"] == "approve" and not carries and tip not in {"", change["about"]["target_tip"]}:
+    if body["verdict"] == "approve" and not carries and tip != change["about"]["target_tip"]:
         raise ConflictError(
             f"{change['target']} has moved on since this patch set was pushed; a sign-off of it could not be used",
             code="sign_off.stale",
