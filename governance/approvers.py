@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from governance.carry import automatic, landing
 from governance.facts import UpdateFacts
 from governance.policy import ApproverRow, Kind, Policy, Profile
 from governance.standing import Principal, Roster
@@ -28,11 +29,16 @@ class Contributors:
 
 
 def contributors(update: UpdateFacts, earlier: Iterable[str], roster: Roster) -> Contributors:
-    """Return every author, committer, co-author, signer and pusher of the range, and `earlier` ones of the change."""
-    names = {update.push.pusher, *earlier}
+    """Return every author, committer, co-author, signer and pusher of the range, and `earlier` ones of the change.
+
+    The lander adds nothing of its own, so neither it nor whoever asked it is one.
+    """
+    pusher = "" if landing(update) else update.push.pusher
+    names = {pusher, *earlier}
     unknown: set[str] = set()
-    signers = {commit.signature.principal for commit in update.commits}
-    for commit in update.commits:
+    commits = [commit for commit in update.commits if not automatic(commit, roster)]
+    signers = {commit.signature.principal for commit in commits}
+    for commit in commits:
         names.add(commit.signature.principal)
         for person in (commit.author, commit.committer, *commit.co_authors):
             names.add(person.principal)
@@ -40,7 +46,7 @@ def contributors(update: UpdateFacts, earlier: Iterable[str], roster: Roster) ->
                 unknown.add(person.label)
     names.discard("")
     unknown |= {name for name in names if roster.get(name) is None}
-    proved = {update.push.pusher, *(signers if len(signers) == 1 else ())} - {""}
+    proved = {pusher, *(signers if len(signers) == 1 else ())} - {""}
     return Contributors(frozenset(names), tuple(sorted(unknown)), frozenset(proved))
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from governance import objects
 from governance.errors import FactsError
-from governance.facts import CommitFacts, Person, PushContext, SignatureFacts, TagFacts, UpdateFacts
+from governance.facts import CarriedFacts, CommitFacts, Person, PushContext, SignatureFacts, TagFacts, UpdateFacts
 from governance.gathered import Gathered, GatheredRef, Line
 from governance.refusals import SignatureRefused
 from governance.signatures import Registry, SignatureVerifier, Verified
@@ -162,3 +162,19 @@ def _tag(ref: GatheredRef, proving: Proving) -> TagFacts:
     signature = proving.signatures([(tag.payload, tag.signature)])[0]
     problems = (*tag.problems, *ref.problems)
     return TagFacts(tag.name, proving.person(tag.tagger), tag.object, tag.type, signature, problems)
+
+
+def carried(found: Gathered, updates: Completed, *, change: int) -> Completed:
+    """Return the facts of a landing: those of its one update, with those of the head that is being landed.
+
+    Raises:
+        FactsError: They speak of a head that the update does not bring, or contradict what its bytes say.
+    """
+    head, update = found.carried, updates[0]
+    if head is None or len(updates) != 1:
+        raise FactsError(f"change {change}: a landing is of one ref, and has facts about its head")
+    commit = next((commit for commit in update.commits if commit.oid == head.head), None)
+    if commit is None or commit.tree != head.tree:
+        raise FactsError(f"change {change}: {head.head[:12]} is not what would land on {update.ref}")
+    facts = CarriedFacts(change, head.head, head.base, head.tree, head.net, head.theirs)
+    return (replace(update, carried=facts),)

@@ -9,6 +9,7 @@ import unicodedata
 
 from governance.decision import Decision, RefDecision
 from governance.facts import PushContext
+from governance.policy import CarryOver
 from governance.record import Effects
 from governance.verdict import Outcome, Verdict
 
@@ -101,20 +102,27 @@ def _next(decision: Decision, effects: Effects, *, url: str) -> list[str]:
         ref = next(ref for ref in decision.refs if ref.update.ref == opened["ref"])
         number = opened["change"]
         about = opened["about"]
-        reasons = about["reasons"] if isinstance(about, dict) else ()
-        behind = ref.update.base != ref.update.merge_base
-        asks = "needs two sign-offs" if reasons else "is below the threshold and may be pushed to its target"
+        reasons, tip = (about["reasons"], about.get("target_tip")) if isinstance(about, dict) else ((), None)
+        behind = ref.update.base != ref.update.merge_base and tip != ""  # Of a branch that begins there is no tip.
+        asks = "needs two sign-offs" if reasons else "is below the threshold and may land"
         repository = ref.update.push.repository
         said += [
             "",
             f"  Change {number}, patch set {opened['patch_set']}: {asks}",
             *(f"    because {reason}" for reason in reasons),
-            *([f"  Note   {opened['target']} has moved on: rebase and push again before you ask"] if behind else []),
+            *(_behind(ref, str(opened["target"])) if behind else ()),
             f"  Ask    twinseal sign-off {number} --approve --repo {repository}",
-            f"  Land   git push origin {ref.update.new[:12]}:{opened['target']}",
+            f"  Land   twinseal land {number} --repo {repository}",
+            *([] if behind else [f"  or     git push origin {ref.update.new[:12]}:{opened['target']}"]),
             f"  See    {_link(url, ref, int(str(number)))}",
         ]
     return [*said, ""]
+
+
+def _behind(ref: RefDecision, target: str) -> tuple[str, ...]:
+    if ref.standing.policy.four_eyes.carry_over is CarryOver.NEVER:
+        return (f"  Note   {target} has moved on: rebase and push again before you ask",)
+    return (f"  Note   {target} has moved on: it can be landed as a merge, or rebased and pushed again before you ask",)
 
 
 def _link(url: str, ref: RefDecision, number: int) -> str:

@@ -117,6 +117,20 @@ class TagFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class CarriedFacts:
+    """The head of the change that the lander lands, as it was signed off: seen from the base of that time."""
+
+    change: int
+    head: str
+    base: str
+    tree: str
+    net: tuple[Change, ...]
+    """From the base to the head: what the sign-offs bind by digest."""
+    theirs: tuple[str, ...]
+    """Paths that the target changed between that base and its tip of now."""
+
+
+@dataclass(frozen=True, slots=True)
 class PushContext:
     """What is true of the whole push. `enforced` is false where the hook ran as the pusher."""
 
@@ -152,6 +166,8 @@ class UpdateFacts:
     commits: tuple[CommitFacts, ...]
     net: tuple[Change, ...]
     tag: TagFacts | None = None
+    carried: CarriedFacts | None = None
+    """Of a landing only."""
 
     @property
     def creates(self) -> bool:

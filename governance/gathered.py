@@ -43,11 +43,13 @@ class Hello:
     start: int
     host: Mapping[str, str] = field(default_factory=dict)
     """What the hook's environment holds of the variables by which hosts name pushers."""
+    landing: str = ""
+    """Which of the lander's landings this is; empty for a push."""
 
     @property
     def handle(self) -> str:
-        """receive-pack's process id and start time: what names its reservation."""
-        return f"{self.pid}-{self.start}"
+        """receive-pack's process id and start time, or the lander's and which landing: what names its reservation."""
+        return f"{self.pid}-{self.start}" + (f"-{self.landing}" if self.landing else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +81,25 @@ class GatheredRef:
 
 
 @dataclass(frozen=True, slots=True)
+class GatheredHead:
+    """What the head of a change is, seen from the base it was signed off with, and what else moved since."""
+
+    head: str
+    base: str
+    tree: str
+    net: tuple[Change, ...]
+    theirs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Gathered:
-    """Everything the hook sent."""
+    """Everything the hook sent, or the lander gathered with the hook's code; only the latter has `carried`."""
 
     actual: Mapping[str, tuple[str, str]]
     refs: Mapping[str, GatheredRef]
     commits: Mapping[str, GatheredCommit]
     gather_ms: int
+    carried: GatheredHead | None = None
 
 
 def hello(payload: bytes) -> Hello:
@@ -130,6 +144,7 @@ def facts(payload: bytes) -> Gathered:
         actual = {_latin(ref): (_oid(v[0]), _latin(v[1])) for ref, v in found["actual"].items()}
         commits = {_oid(oid): _commit(record) for oid, record in found["commits"].items()}
         refs = [_ref(record) for record in _list(found, "refs")]
+        carried = _head(found["carried"]) if "carried" in found else None
     except (KeyError, IndexError, TypeError, AttributeError, ValueError) as exc:
         raise FactsError(f"the facts are not as the hook writes them ({type(exc).__name__}: {exc})") from exc
     if len({ref.line.ref for ref in refs}) != len(refs):
@@ -139,7 +154,17 @@ def facts(payload: bytes) -> Gathered:
         if missing:
             raise FactsError(f"{ref.line.ref}: no facts about commit {missing[0]}")
     took = found.get("gather_ms")
-    return Gathered(actual, {ref.line.ref: ref for ref in refs}, commits, took if type(took) is int else 0)
+    return Gathered(actual, {ref.line.ref: ref for ref in refs}, commits, took if type(took) is int else 0, carried)
+
+
+def _head(record: Mapping[str, Any]) -> GatheredHead:
+    return GatheredHead(
+        head=_oid(record["head"]),
+        base=_maybe_oid(record["base"]),
+        tree=_oid(record["tree"]),
+        net=tuple(map(_change, _list(record, "net"))),
+        theirs=tuple(_path(_latin(path)) for path in _list(record, "theirs")),
+    )
 
 
 def _object(payload: bytes, kind: str) -> dict[str, Any]:

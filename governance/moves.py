@@ -15,7 +15,6 @@ from governance.state.fold import Tx
 from governance.state.status import Refs
 
 Line = tuple[str, str, str]
-PINS = "refs/changes/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ def close(tx: Transaction, repository: str, look: Look) -> tuple[list[Line], lis
             _applied(tx, repository, seq, moved)
         done = _carried_out(tx, seq)
         still = [line for line in lines if line not in moved]
-        promised = [line for line in still if line[2].startswith(PINS) and line[1] in done.values()]
+        promised = [line for line in still if line[2].startswith(record.PINS) and line[1] in done.values()]
         pins += [(handle, new, ref) for _, new, ref in promised]
         unmoved = [line for line in still if line not in promised and _value(look.refs, line[2], line[0]) == line[0]]
         if unmoved:

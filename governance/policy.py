@@ -17,6 +17,12 @@ from governance.patterns import Pattern, one_of, spellings
 OWNER = "owner"
 """The one role that every policy has, because somebody must be left to ask."""
 
+LANDER = "lander"
+"""The role, and the name, of the service's own principal that merges what was allowed. Nobody else can hold it."""
+
+PROPOSALS = "refs/for/"
+"""What is pushed to this, followed by the name of a branch, is a change to that branch. No such ref ever exists."""
+
 COMMIT_PROBLEMS = frozenset(
     {
         "co_author_malformed",
@@ -40,6 +46,16 @@ class Profile(StrEnum):
 
     SOLO = "solo"
     TEAM = "team"
+
+
+class CarryOver(StrEnum):
+    """When a sign-off still counts though its target has moved on, if git merges the two without a conflict."""
+
+    DISJOINT = "disjoint"
+    """Where the two sides changed no path in common since."""
+    ANY = "any"
+    """Always."""
+    NEVER = "never"
 
 
 class Kind(StrEnum):
@@ -91,6 +107,7 @@ class FourEyes:
     """When a change needs two approvers: above `lines` changed lines, above `files` files, or on a risk path.
 
     A sign-off lives for `expires_hours`. `humans_stand_in` lets a human with no part in the change fill any place.
+    `carry_over` says when the lander may merge a change on the sign-offs it had before its target moved.
     """
 
     lines: int = 50
@@ -98,6 +115,7 @@ class FourEyes:
     risk_paths: tuple[Pattern, ...]
     expires_hours: int = 72
     humans_stand_in: bool = True
+    carry_over: CarryOver = CarryOver.DISJOINT
     _any_risk: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -178,6 +196,11 @@ class Policy:
     def is_topic(self, ref: str) -> bool:
         """Whether this ref is a branch to work on: matched by `topic`, neither protected nor a tag."""
         return _any_matches(self.refs.topic, ref) and not self.is_protected(ref) and not self.is_tag(ref)
+
+    def proposed_for(self, ref: str) -> str:
+        """The protected branch that a push to this `refs/for/` name proposes a change to, or empty."""
+        branch = f"refs/heads/{ref.removeprefix(PROPOSALS)}" if ref.startswith(PROPOSALS) else ""
+        return branch if branch and self.is_protected(branch) else ""
 
     def high_risk(self, path: str) -> str | None:
         """The risk pattern that means this path, or None; a path beyond `LONGEST_PATH` is risk by itself."""

@@ -19,6 +19,7 @@ from governance.policy import (
     COMMIT_PROBLEMS,
     OWNER,
     ApproverRow,
+    CarryOver,
     FourEyes,
     Kind,
     Policy,
@@ -54,7 +55,8 @@ def from_meaning(meaning: Mapping[str, object]) -> Policy:
     whole = located(meaning)
     values = dict(whole.value) if isinstance(whole.value, dict) else {}
     roles = {"roles": values.pop("roles")} if "roles" in values else {}
-    return _policy(replace(whole, value=values), replace(whole, value=roles))
+    # What was adopted before sign-offs could carry over did not mean that they may.
+    return _policy(replace(whole, value=values), replace(whole, value=roles), carry_over=CarryOver.NEVER)
 
 
 def describe(policy: Policy) -> dict[str, object]:
@@ -80,6 +82,8 @@ def describe(policy: Policy) -> dict[str, object]:
             "expires_hours": eyes.expires_hours,
             "humans_stand_in": eyes.humans_stand_in,
             "risk_paths": _texts(eyes.risk_paths),
+            # Left out where nothing carries over, as in policies older than this key: their digest stands.
+            **({} if eyes.carry_over is CarryOver.NEVER else {"carry_over": eyes.carry_over.value}),
         },
         "signed_commits": {
             "signature_future_seconds": signed.signature_future_seconds,
@@ -107,7 +111,7 @@ def _texts(patterns: Iterable[Pattern]) -> list[str]:
     return [pattern.text for pattern in patterns]
 
 
-def _policy(at: Found, roles_at: Found) -> Policy:
+def _policy(at: Found, roles_at: Found, *, carry_over: CarryOver = CarryOver.DISJOINT) -> Policy:
     reading = Reading()
     roles = _roles(reading, roles_at)
     fields = reading.fields(at, ("version", "profile", "refs", "four_eyes", "approvers"), ("signed_commits",))
@@ -117,7 +121,7 @@ def _policy(at: Found, roles_at: Found) -> Policy:
         roles=MappingProxyType(roles),
         approvers=_approvers(reading, fields.get("approvers"), roles),
         refs=_refs(reading, fields.get("refs")),
-        four_eyes=_four_eyes(reading, fields.get("four_eyes")),
+        four_eyes=_four_eyes(reading, fields.get("four_eyes"), carry_over),
         signed_commits=_signed_commits(reading, fields.get("signed_commits")),
         digest="",
     )
@@ -245,17 +249,19 @@ def _target(reading: Reading, at: Found | None) -> str:
     return name
 
 
-def _four_eyes(reading: Reading, at: Found | None) -> FourEyes:
+def _four_eyes(reading: Reading, at: Found | None, carry_over: CarryOver) -> FourEyes:
     plain = FourEyes(risk_paths=())
     if at is None:
         return plain
-    fields = reading.fields(at, ("risk_paths",), ("lines", "files", "expires_hours", "humans_stand_in"))
+    optional = ("lines", "files", "expires_hours", "humans_stand_in", "carry_over")
+    fields = reading.fields(at, ("risk_paths",), optional)
     return FourEyes(
         lines=reading.whole(fields.get("lines"), plain.lines),
         files=reading.whole(fields.get("files"), plain.files),
         risk_paths=reading.patterns(fields.get("risk_paths"), paths=True),
         expires_hours=reading.whole(fields.get("expires_hours"), plain.expires_hours),
         humans_stand_in=reading.flag(fields.get("humans_stand_in"), default=plain.humans_stand_in),
+        carry_over=reading.choice(fields.get("carry_over"), CarryOver, carry_over),
     )
 
 

@@ -17,18 +17,19 @@ from dataclasses import dataclass, replace
 
 from audit.entry import Actor
 from audit.transaction import Transaction
-from governance import explain, gathered, observing, record
-from governance.completing import Completed, complete
+from governance import explain, gathered, observing, options, record
+from governance.completing import Completed, carried, complete
 from governance.decision import Decision, decide
 from governance.errors import ConflictError, DeniedError, FactsError, GovernanceError
 from governance.facts import PushContext, UpdateFacts, is_zero
 from governance.identify import Identity
-from governance.policy import Policy
+from governance.policy import LANDER, PROPOSALS, Policy
 from governance.record import Effects
-from governance.review import changes
+from governance.review import changes, landing
+from governance.review.landing import Landing
 from governance.service import Service
 from governance.signatures import Registry
-from governance.standing import Roster, Standing
+from governance.standing import ChangeStanding, Roster, Standing
 from governance.state import read
 from governance.state.fold import Tx
 from governance.state.read import Cached
@@ -57,6 +58,8 @@ class Answer:
     code: int
     text: str
     reserve: tuple[Reserve, ...] = ()
+    proposals: tuple[tuple[str, str], ...] = ()
+    """(pin, ref pushed to) of what was pushed for review: proc-receive makes these pins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,8 @@ class Plan:
     keys_seq: int
     registry: Registry
     roster: Roster
+    landing: Landing | None = None
+    """What was asked of the lander; None for a push."""
 
 
 class Receiver:
@@ -85,16 +90,22 @@ class Receiver:
         """Return what the hook shall gather. `tx` is a look at the state; nothing here decides.
 
         Raises:
-            DeniedError: More refs than one push may name.
+            DeniedError: More refs than one push may name, or a push in the lander's name.
         """
+        if who.principal == LANDER and who.transport != LANDER:
+            raise DeniedError(
+                "the lander pushes nothing; whoever has its key or token is not it", code="identity.lander"
+            )
         policy = self._cached.policy(tx)
         if len(hello.lines) > policy.refs.max_refs:
             said = f"{len(hello.lines)} refs in one push; the policy allows {policy.refs.max_refs}"
             raise DeniedError(said, code="push.too_many_refs", mend="Push them in smaller groups.")
-        if sum(policy.is_topic(line.ref) for line in hello.lines) > MOST_TOPICS or any(
+        if sum(_opens_change(policy, line.ref) for line in hello.lines) > MOST_TOPICS or any(
             len(line.ref) > LONGEST_REF for line in hello.lines
         ):
-            said = f"one push names at most {MOST_TOPICS} topic branches, and no ref longer than {LONGEST_REF}"
+            said = (
+                f"one push names at most {MOST_TOPICS} topic branches or changes, and no ref longer than {LONGEST_REF}"
+            )
             raise DeniedError(said, code="push.too_many_topics", mend="Push them in smaller groups.")
         keys_seq, registry = self._cached.registry(tx)
         context = PushContext(
@@ -131,9 +142,10 @@ class Receiver:
         Raises:
             FactsError: What the hook sent cannot be believed.
         """
-        return complete(
+        updates = complete(
             found, plan.hello.lines, plan.context, self._service.verifier, registry=plan.registry, roster=plan.roster
         )
+        return updates if plan.landing is None else carried(found, updates, change=plan.landing.change)
 
     def decide(self, plan: Plan, facts: tuple[UpdateFacts, ...]) -> Future[tuple[Decision, Effects, int]]:
         """Queue the decision. The future fails with `KeysMovedError` where the signatures must be judged again."""
@@ -182,7 +194,8 @@ class Receiver:
         decision, effects, entry = decided
         text = explain.push(decision, effects, entry=entry, url=self._service.url)
         lands = decision.allowed or effects.reserve  # Without being allowed only where nothing is enforced.
-        return Answer(ALLOWED if lands else REFUSED, text, effects.reserve)
+        proposals = tuple((record.pin(o), str(o["ref"])) for o in effects.opens if str(o["ref"]).startswith(PROPOSALS))
+        return Answer(ALLOWED if lands else REFUSED, text, effects.reserve, proposals)
 
 
 def _still_governed(tx: Transaction, plan: Plan) -> None:
@@ -201,7 +214,8 @@ def _still_valid(tx: Transaction, plan: Plan) -> None:
     """Refuse a push whose pusher lost the right to push while it was on its way. Call under the lock.
 
     Raises:
-        DeniedError: The token was revoked or has expired, or the principal was retired.
+        DeniedError: The token was revoked or has expired, or the principal was retired; of a landing, also whoever
+            asked for it.
     """
     sql = "select 1 from principal where name=? and retired_seq is null"
     good = tx.execute(sql, (plan.context.pusher,)).fetchone()
@@ -210,10 +224,19 @@ def _still_valid(tx: Transaction, plan: Plan) -> None:
         good = tx.execute(sql, (plan.token, tx.now)).fetchone()
     if not good:
         raise DeniedError(f"{plan.context.pusher} may not push any more", code="identity.revoked")
+    if plan.landing is not None:
+        landing.still_asked(tx, plan.landing)
+
+
+def _opens_change(policy: Policy, ref: str) -> bool:
+    return policy.is_topic(ref) or bool(policy.proposed_for(ref))
 
 
 def _exclude(tx: Tx, policy: Policy, repository: str, line: gathered.Line) -> str | None:
     """Return where the range of this ref starts, or None where there is nothing to judge."""
+    proposed = policy.proposed_for(line.ref)
+    if proposed and not is_zero(line.new):
+        return read.ref_value(tx, repository, proposed) or read.ref_value(tx, repository, policy.refs.target)
     known = policy.is_protected(line.ref) or policy.is_topic(line.ref) or policy.is_tag(line.ref)
     if is_zero(line.new) or not known:
         return None
@@ -223,13 +246,25 @@ def _exclude(tx: Tx, policy: Policy, repository: str, line: gathered.Line) -> st
 
 def _standing(tx: Tx, update: UpdateFacts, policy: Policy, roster: Roster) -> Standing:
     repository, ref = update.push.repository, update.ref
-    protected = policy.is_protected(ref)
+    named = options.read(update.push.options).change if ref.startswith(PROPOSALS) else 0
     return Standing(
         policy=policy,
         roster=roster,
         landed=read.ref_value(tx, repository, ref),
-        change=read.change_at(tx, repository, update.new, target=ref) if protected else None,
+        change=_change(tx, update, policy),
+        proposed=read.open_change(tx, repository, named) if named else None,
         topic_of=changes.contributors_of(tx, repository, ref) if policy.is_topic(ref) else (),
         freezes=read.freezes(tx, repository),
         reserved=read.reserved(tx, repository, ref),
     )
+
+
+def _change(tx: Tx, update: UpdateFacts, policy: Policy) -> ChangeStanding | None:
+    """Return the open change that would land, or that is proposed already."""
+    repository = update.push.repository
+    if update.carried is not None:
+        found = read.open_change(tx, repository, update.carried.change, also=update.diff_digest)
+        same = found is not None and (found.head, found.target) == (update.carried.head, update.ref)
+        return found if same else None
+    target = policy.proposed_for(update.ref) or (update.ref if policy.is_protected(update.ref) else "")
+    return read.change_at(tx, repository, update.new, target=target) if target else None

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from audit.entry import Actor, Draft
+from governance.policy import PROPOSALS
 
 if TYPE_CHECKING:
     from governance.decision import Decision, RefDecision
@@ -45,6 +46,8 @@ class Kind(StrEnum):
     PUSH_DECIDED = "push.decided"
     PUSH_APPLIED = "push.applied"
     PUSH_RELEASED = "push.released"
+    LANDING_ASKED = "landing.asked"
+    LANDING_REFUSED = "landing.refused"
     SIGN_OFF_GIVEN = "sign_off.given"
     SIGN_OFF_WITHDRAWN = "sign_off.withdrawn"
     REFS_DRIFTED = "refs.drifted"
@@ -60,6 +63,9 @@ TEXT_LIMIT = 200
 DRIFT_LIMIT = 30
 """Drifted refs that an entry names one by one; it says how many there are. With the longest names they fit into it:
 a drift that could not be recorded would freeze nothing."""
+
+PINS = "refs/changes/"
+"""Where patch sets are kept: `<change>/<patch set>`. Nobody pushes there."""
 
 SERVICE = Actor(id="twinseal", kind="service", key="")
 """Who writes what nobody asked for: reconciling, releasing."""
@@ -131,20 +137,31 @@ def signers(update: UpdateFacts) -> list[list[object]]:
 def applied(data: Mapping[str, Any], seq: int, moved: Iterable[tuple[str, str, str]], *, repository: str) -> Draft:
     """Return the entry that says which of a decision's reserved lines git has carried out.
 
-    `data` is the decision's own; what it opens, lands or abandons follows the refs that moved.
+    `data` is the decision's own; what it opens, lands or abandons follows the refs that moved. What was pushed for
+    review moves no branch: its pin does.
     """
     lines = [list(line) for line in moved]
     refs = {line[2] for line in lines}
     done = {
         "decision": seq,
         "moved": lines,
-        "opens": [[o["change"], o["patch_set"], o["title"]] for o in data["opens"] if o["ref"] in refs],
+        "opens": [[o["change"], o["patch_set"], o["title"]] for o in data["opens"] if opened_by(o) in refs],
         "landed": [number for ref, number in data["landed"] if ref in refs],
         "abandoned": [number for ref, number in data["abandoned"] if ref in refs],
     }
     if data.get("let_through"):
         done["let_through"] = True
     return Draft(kind=Kind.PUSH_APPLIED, actor=SERVICE, repo=repository, subject=str(seq), data=done)
+
+
+def opened_by(opened: Mapping[str, Any]) -> str:
+    """Return the ref whose move opens a patch set: its topic, or its pin where it was pushed for review."""
+    return pin(opened) if str(opened["ref"]).startswith(PROPOSALS) else str(opened["ref"])
+
+
+def pin(opened: Mapping[str, Any]) -> str:
+    """Return the ref that keeps a patch set, so that no force push can unmake what was reviewed."""
+    return f"{PINS}{opened['change']}/{opened['patch_set']}"
 
 
 def released(seq: int, lines: Iterable[tuple[str, str, str]], *, repository: str, landed: bool) -> Draft:
@@ -226,6 +243,6 @@ def _named(fact: Any) -> dict[str, object]:  # noqa: ANN401 - any dataclass; any
     return {f.name: getattr(fact, f.name) for f in dataclasses.fields(fact)}
 
 
-def legible(text: str) -> str:
-    """Return text that an entry can hold: no lone surrogate, no NUL, and cut to `TEXT_LIMIT`."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "?")[:TEXT_LIMIT]
+def legible(text: str, limit: int = TEXT_LIMIT) -> str:
+    """Return text that an entry can hold: no lone surrogate, no NUL, and cut to `limit`."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")[:limit]

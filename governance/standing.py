@@ -107,6 +107,8 @@ class Standing:
     topic_of: tuple[str, ...] = ()
     """For a topic with an open change: its contributors; nobody else moves it."""
     change: ChangeStanding | None = None
+    proposed: ChangeStanding | None = None
+    """The open change that a push for review names, at its current patch set."""
     freezes: tuple[Freeze, ...] = ()
     reserved: bool = False
     """Whether another push under way holds this ref."""

@@ -24,7 +24,7 @@ from governance.facts import (
     UpdateFacts,
 )
 from governance.patterns import Pattern
-from governance.policy import FourEyes, Policy, Profile, Refs, SignedCommits
+from governance.policy import LANDER, FourEyes, Kind, Policy, Profile, Refs, SignedCommits
 from governance.policy_text import load
 from governance.standing import ChangeStanding, Principal, Roster, SignOff, Standing
 
@@ -85,6 +85,10 @@ def a_principal(name: str, role: str = "", *, operator: str = "owner", **changed
     kind = _shipped().roles[role or name].kind
     own = name if kind.value == "human" else operator
     return Principal(name, kind, role or name, own, emails=(f"{name}@example.org",), **changed)
+
+
+A_LANDER = Principal(LANDER, Kind.SERVICE, LANDER, "", emails=(f"{LANDER}@example.org",))
+"""The service's own principal, as it enrols itself."""
 
 
 def a_roster(*others: Principal, without: Iterable[str] = ()) -> Roster:

@@ -25,6 +25,7 @@ from builders import (
 )
 from governance.decision import decide
 from governance.explain import heading, plain, push, reading
+from governance.policy import CarryOver
 from governance.record import Effects
 
 VECTORS = Path(__file__).parent / "vectors"
@@ -126,13 +127,24 @@ def test_a_small_new_change_is_not_said_to_need_sign_offs() -> None:
 
 
 @pytest.mark.parametrize(("base", "noted"), [(OLD, False), (NEW, True)], ids=["on its tip", "on an older commit"])
-def test_who_starts_from_an_older_tip_is_told_to_rebase_first(base: str, noted: bool) -> None:  # noqa: FBT001 - a row
+def test_who_starts_from_an_older_tip_is_told_what_to_do_first(base: str, noted: bool) -> None:  # noqa: FBT001 - a row
     facts = a_push([a_change(lines=80)], ref=TOPIC, old=ZERO, base=base)
-    decision = decide([(facts, a_standing(landed=""))], policy_digest=DIGEST)
     opened = {"change": 1, "patch_set": 1, "ref": TOPIC, "target": "refs/heads/main", "about": {"reasons": ["large"]}}
-    told = push(decision, Effects(handle="h", opens=(opened,)), entry=3, url=URL)
+    never = a_policy(four_eyes={"carry_over": CarryOver.NEVER})
+    for policy, said in ((a_policy(), "it can be landed as a merge"), (never, "rebase and push again")):
+        decision = decide([(facts, a_standing(landed="", policy=policy))], policy_digest=DIGEST)
+        told = push(decision, Effects(handle="h", opens=(opened,)), entry=3, url=URL)
 
-    assert ("refs/heads/main has moved on: rebase and push again" in told) == noted
+        assert (f"refs/heads/main has moved on: {said}" in told) == noted
+        assert (":refs/heads/main" in told) == (not noted)  # A push of it would not move forward.
+
+
+def test_a_branch_that_begins_has_not_moved_on() -> None:
+    facts = a_push([a_change(lines=80)], ref="refs/for/release/1", old=ZERO, base=NEW)
+    about = {"reasons": ["large"], "target_tip": ""}
+    opened = {"change": 1, "patch_set": 1, "ref": facts.ref, "target": "refs/heads/release/1", "about": about}
+    decision = decide([(facts, a_standing(landed=""))], policy_digest=DIGEST)
+    assert "has moved on" not in push(decision, Effects(handle="h", opens=(opened,)), entry=3, url=URL)
 
 
 def test_the_first_line_says_where_nothing_is_enforced() -> None:

@@ -10,11 +10,11 @@ import pytest
 TOP = Path(__file__).parent.parent
 CORE = {
     "errors", "verdict", "facts", "standing", "decision", "approvers", "controls", "explain", "gathered", "completing",
-    "baseline", "hosts", "observing", "patterns", "policy", "policy_reading", "policy_text", "record", "refusals",
-    "strict_yaml", "objects", "signatures", "ports",
+    "baseline", "carry", "hosts", "observing", "options", "patterns", "policy", "policy_reading", "policy_text",
+    "record", "refusals", "strict_yaml", "objects", "signatures", "ports",
 }  # fmt: skip
 ROOMS = {"people", "review", "state", "coordinate", "detect", "tell", "play"}
-MIDDLE = {"continuity", "identify", "moves", "receive", "reconcile", "service", "undecided"}
+MIDDLE = {"continuity", "identify", "lander", "moves", "receive", "reconcile", "service", "undecided"}
 IMPURE = {
     "asyncio", "ctypes", "fcntl", "glob", "http", "io", "logging", "multiprocessing", "os", "pathlib", "random",
     "secrets", "shutil", "signal", "socket", "sqlite3", "subprocess", "sys", "tempfile", "threading", "time", "urllib",
@@ -120,7 +120,7 @@ def test_the_core_touches_no_machine_and_no_clock(module: str) -> None:
 
 @pytest.mark.parametrize("module", [m for m in MODULES if place(m) == "controls"])
 def test_controls_know_only_values(module: str) -> None:
-    allowed = ("controls", "approvers", "facts", "policy", "standing", "verdict")
+    allowed = ("controls", "approvers", "carry", "options", "facts", "policy", "standing", "verdict")
     known = {name for name in MODULES[module] if within(name, "governance") and name != "governance"}
 
     assert {name for name in known if place(name) not in allowed} == set()

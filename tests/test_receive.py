@@ -11,11 +11,14 @@ import pytest
 from audit.entry import Actor, Draft
 from audit.errors import EntryError
 from builders import MAIN, OLD, REPOSITORY, TOPIC, ZERO, a_change, a_commit, a_policy, a_push, a_tag, oid
-from governance.errors import DeniedError
-from governance.gathered import Gathered, GatheredCommit, GatheredRef, Hello, Line
+from governance.errors import ConflictError, DeniedError, FactsError
+from governance.facts import CarriedFacts
+from governance.gathered import Gathered, GatheredCommit, GatheredHead, GatheredRef, Hello, Line
 from governance.people import tokens
+from governance.policy import LANDER
 from governance.receive import LONGEST_REF, MOST_TOPICS, Identity, KeysMovedError, Receiver
 from governance.record import SERVICE, Effects, Kind
+from governance.review.landing import Landing
 from keys import commit_bytes, key_of, sign_commit
 from service_world import ServiceWorld
 
@@ -217,6 +220,7 @@ LIMITS = [
     ("a ref too many", [*named(MOST_TOPICS), *named(MOST - MOST_TOPICS + 1, "refs/tags/")], "push.too_many_refs"),
     ("a topic too many", named(MOST_TOPICS + 1), "push.too_many_topics"),
     ("a topic too many, under short names", named(MOST_TOPICS + 1, length=40), "push.too_many_topics"),
+    ("a change too many", [*named(MOST_TOPICS), *named(1, "refs/for/release/")], "push.too_many_topics"),
     ("a topic too many, deleted", [Line(OLD, ZERO, line.ref) for line in named(MOST_TOPICS + 1)],
      "push.too_many_topics"),
     ("a name as long as it may be", named(1), ""),
@@ -286,6 +290,49 @@ def test_what_does_not_fit_into_one_entry_is_neither_recorded_nor_allowed(desk: 
         desk.judge(plan, facts_of(plan, *UNREADABLE))
     assert desk.kinds() == entries
     assert desk.rows("select * from reservation") == desk.rows("select * from change") == []
+
+
+@pytest.mark.parametrize("transport", ["http", "ssh", "file"])
+def test_nobody_pushes_as_the_lander(desk: Desk, transport: str) -> None:
+    with pytest.raises(DeniedError) as denied:
+        desk.begin(who=Identity(LANDER, "service", transport, enforced=True))
+    assert denied.value.code == "identity.lander"
+    assert desk.begin(who=Identity(LANDER, "service", LANDER, enforced=True))  # The twin: the service's own.
+
+
+ASKED = Landing(1, REPOSITORY, 1, 1, HEAD, "dev-a", key_of("dev-a").fingerprint, TOKEN_ID)
+
+
+def test_what_is_landed_must_still_be_asked_for_under_the_lock(desk: Desk) -> None:
+    plan = desk.begin()
+    facts = desk.complete(plan)
+    with pytest.raises(ConflictError) as refused:
+        desk.judge(replace(plan, landing=ASKED), facts)
+    assert refused.value.code == "landing.moved"
+    assert desk.judge(plan, facts)[0].allowed  # The twin: a push needs no asking.
+
+
+@pytest.mark.parametrize(
+    ("head", "tree", "why"),
+    [(HEAD, oid("tree"), ""), (HEAD, oid("x"), "is not what would land"), (oid("x"), oid("tree"), "is not what")],
+    ids=["as it is", "another tree", "another head"],
+)
+def test_facts_about_the_head_that_is_landed_agree_with_its_bytes(desk: Desk, head: str, tree: str, why: str) -> None:
+    plan = replace(desk.begin(), landing=ASKED)
+    found = replace(GATHERED, carried=GatheredHead(head, OLD, tree, (), ()))
+    if why:
+        with pytest.raises(FactsError, match=why):
+            desk.receiver.complete(plan, found)
+        return
+    (update,) = desk.receiver.complete(plan, found)
+    assert update.carried == CarriedFacts(1, HEAD, OLD, tree, (), ())
+    with pytest.raises(FactsError, match="has facts about its head"):
+        desk.receiver.complete(plan, GATHERED)
+
+
+def test_what_a_hook_says_of_a_head_is_not_heard(desk: Desk) -> None:
+    found = replace(GATHERED, carried=GatheredHead(HEAD, OLD, oid("tree"), (), ()))
+    assert desk.receiver.complete(desk.begin(), found)[0].carried is None
 
 
 @pytest.mark.parametrize("by", ["dev-b", "owner"])

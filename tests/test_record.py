@@ -8,6 +8,7 @@ import pytest
 from audit.entry import Actor, seal
 from builders import MAIN, NEW, OLD, REPOSITORY, TOPIC, ZERO, a_change, a_commit, a_push, a_standing, a_tag, oid
 from governance import record
+from governance.controls import CONTROLS
 from governance.decision import Decision, RefDecision, decide
 from governance.record import Effects, Kind
 from governance.verdict import Outcome, Verdict
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 DEV = Actor("dev-a", "agent", "")
 PIN = "refs/changes/7/1"
 OPENED = {"change": 7, "patch_set": 1, "ref": TOPIC, "title": "Prune the roses"}
+PROPOSED = {"change": 8, "patch_set": 2, "ref": "refs/for/main", "title": "For review"}
 EFFECTS = Effects(
     handle="7-99",
     reserve=((OLD, NEW, MAIN), (ZERO, NEW, TOPIC), (ZERO, NEW, PIN)),
-    spend=(3, 4), opens=(OPENED,), landed=((MAIN, 6),), abandoned=(("refs/heads/topic/old", 5),),
+    spend=(3, 4), opens=(OPENED, PROPOSED), landed=((MAIN, 6),), abandoned=(("refs/heads/topic/old", 5),),
 )  # fmt: skip
 
 
@@ -69,6 +71,8 @@ def test_a_refusal_begins_nothing_whatever_effects_it_is_handed() -> None:
         ([TOPIC], [[7, 1, "Prune the roses"]], [], []),
         ([PIN], [], [], []),
         (["refs/heads/topic/old"], [], [], [5]),
+        (["refs/changes/8/2"], [[8, 2, "For review"]], [], []),
+        (["refs/for/main"], [], [], []),
         ([MAIN, TOPIC, PIN], [[7, 1, "Prune the roses"]], [6], []),
         ([], [], [], []),
     ],
@@ -109,7 +113,7 @@ def test_facts_are_kept_whole_with_the_verdicts_in_full() -> None:
     assert ref["facts"]["net"][0]["path"] == "r\udcffse"
     assert ref["facts"]["commits"][0]["changes"][0]["path"] == "\u202ex"
     assert ref["facts"]["commits"][0]["signature"]["principal"] == "dev-a"
-    assert [verdict["control"] for verdict in ref["verdicts"]] == ["freeze", "ref_rules", "signed_commits", "four_eyes"]
+    assert [verdict["control"] for verdict in ref["verdicts"]] == [c.NAME for c in CONTROLS]
     assert {"ref", "old", "new", "actual", "base", "bases", "tag"} <= set(ref["facts"])
 
 

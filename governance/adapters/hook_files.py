@@ -17,9 +17,11 @@ from governance.adapters import freeze_marks, git, resources
 from governance.adapters.as_owner import as_owner
 from governance.errors import SettingsError
 
-HOOKS = ("pre-receive", "reference-transaction", "post-receive")
+HOOKS = ("pre-receive", "proc-receive", "reference-transaction", "post-receive")
 DISPATCHED = ("pre-receive", "post-receive")
 """Those that a forge runs from a folder. Nobody dispatches the transaction hook, so it is always git's own."""
+REVIEW_HOOK, REVIEW_SETTING = "proc-receive", "receive.procReceiveRefs"
+"""Forges have a proc-receive of their own and run it alone: there, changes come by topic branches."""
 MODULES = "twinseal_hook"
 FOLDER = "twinseal"
 
@@ -32,6 +34,7 @@ CONFIG = {
     "receive.denyNonFastForwards": "false",
     "receive.shallowUpdate": "false",
     "receive.advertisePushOptions": "true",
+    REVIEW_SETTING: "refs/for",
     "receive.advertiseAtomic": "true",
     "receive.autogc": "false",
     "receive.maxInputSize": "536870912",
@@ -80,17 +83,18 @@ def install(repository: Path, *, identifier: str, socket: Path, dispatched: bool
     files = {home / "hook" / MODULES / name: (data, 0o644) for name, data in modules().items()}
     files[home / "conf"] = (lines.encode(), 0o644)
     files |= {path: (data, 0o755) for path, data in hooks(repository, dispatched=dispatched).items()}
-    as_owner(repository, lambda: _install(repository, files, python))
+    values = _config(dispatched=dispatched)
+    as_owner(repository, lambda: _install(repository, files, values, python))
 
 
-def _install(repository: Path, files: Mapping[Path, tuple[bytes, int]], python: str) -> None:
+def _install(repository: Path, files: Mapping[Path, tuple[bytes, int]], values: Mapping[str, str], python: str) -> None:
     home = repository / FOLDER
     (home / "reservations").mkdir(parents=True, exist_ok=True)
     (home / "applied").touch()
     for path, (data, mode) in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, data, mode=mode)
-    git.set_config(repository, CONFIG)
+    git.set_config(repository, values)
     subprocess.run([python, "-IS", "-m", "compileall", "-q", str(home / "hook")], check=True, capture_output=True)
 
 
@@ -120,7 +124,7 @@ def faults(repository: Path, *, identifier: str, socket: Path | None = None, dis
         found.append(f"{conf} does not name the socket that the service listens at ({socket})")
     dispatchers = [repository / "hooks" / name for name in DISPATCHED] if dispatched else []
     found += [f"{path} of the host is not there: it runs ours" for path in dispatchers if not os.access(path, os.X_OK)]
-    return found + _config_faults(repository)
+    return found + _config_faults(repository, _config(dispatched=dispatched))
 
 
 def remove(repository: Path, *, dispatched: bool = False) -> list[str]:
@@ -143,11 +147,15 @@ def _remove(repository: Path, hooks: Iterable[Path]) -> None:
     shutil.rmtree(repository / FOLDER, ignore_errors=True)
 
 
-def _config_faults(repository: Path) -> list[str]:
+def _config(*, dispatched: bool) -> dict[str, str]:
+    return {name: value for name, value in CONFIG.items() if not (dispatched and name == REVIEW_SETTING)}
+
+
+def _config_faults(repository: Path, values: Mapping[str, str]) -> list[str]:
     actual = git.config(repository)
     found = [
         f"git config {name} is {actual.get(name.lower(), 'unset')}, expected {value}"
-        for name, value in CONFIG.items()
+        for name, value in values.items()
         if actual.get(name.lower()) != value
     ]
     if "core.hookspath" in actual:
@@ -160,8 +168,9 @@ def _config_faults(repository: Path) -> list[str]:
 def hooks(repository: Path, *, dispatched: bool) -> dict[Path, bytes]:
     """Return every hook by where it goes, filled in for this repository."""
     shipped, folder = resources.folder("hooks"), repository / "hooks"
+    ours = [name for name in HOOKS if not (dispatched and name == REVIEW_HOOK)]
     places = {
-        name: folder / f"{name}.d" / FOLDER if dispatched and name in DISPATCHED else folder / name for name in HOOKS
+        name: folder / f"{name}.d" / FOLDER if dispatched and name in DISPATCHED else folder / name for name in ours
     }
     home = repository / FOLDER
     return {place: _filled((shipped / name).read_text(encoding="utf-8"), home) for name, place in places.items()}

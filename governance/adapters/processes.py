@@ -13,7 +13,10 @@ START_FIELD = 19
 
 
 def alive(handle: str) -> bool:
-    """Whether `<pid>-<start>` names a process of this machine that still runs: not a zombie, nor a later one."""
+    """Whether `<pid>-<start>` names a process of this machine that still runs: not a zombie, nor a later one.
+
+    A landing's handle has a third part; that its service runs does not say that the landing is still under way.
+    """
     pid, _, start = handle.partition("-")
     if not (pid.isdigit() and start.isdigit()):
         return False
@@ -25,7 +28,7 @@ def alive(handle: str) -> bool:
     return state != "Z" and rest[START_FIELD - 1] == start
 
 
-def own_handle() -> str:
-    """Return the name of our own process, as a reservation is named."""
+def this() -> tuple[int, int]:
+    """Return our own process id and start time, as a handle holds them."""
     stat = Path("/proc/self/stat").read_text(encoding="ascii", errors="replace")
-    return f"{os.getpid()}-{stat.rpartition(')')[2].split()[START_FIELD]}"
+    return os.getpid(), int(stat.rpartition(")")[2].split()[START_FIELD])

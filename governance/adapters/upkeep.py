@@ -60,7 +60,8 @@ def _packed(repository: Path, lines: Iterable[tuple[str, str, str]]) -> dict[str
         if not processes.alive(left.name.removeprefix(processes.MAINTENANCE)):
             left.unlink(missing_ok=True)
     # The transaction hook reads one of this name at once, not line by line.
-    name = f"{processes.MAINTENANCE}{processes.own_handle()}"
+    pid, start = processes.this()
+    name = f"{processes.MAINTENANCE}{pid}-{start}"
     reservation = folder / name
     loose = [f"{old} {new} {ref}\n" for old, new, ref in lines if (repository / ref).is_file()]
     before = histories.size(repository)

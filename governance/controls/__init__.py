@@ -7,13 +7,14 @@ from functools import lru_cache
 from governance.controls._base import Control
 from governance.controls.four_eyes import FourEyes
 from governance.controls.freeze import Freeze
+from governance.controls.proposals import Proposals
 from governance.controls.ref_rules import RefRules
 from governance.controls.signed_commits import SignedCommits
 from governance.policy import Policy
 
 __all__ = ["CONTROLS", "Control", "controls_for"]
 
-CONTROLS: tuple[type[Control], ...] = (Freeze, RefRules, SignedCommits, FourEyes)
+CONTROLS: tuple[type[Control], ...] = (Freeze, RefRules, Proposals, SignedCommits, FourEyes)
 
 
 @lru_cache(maxsize=8)

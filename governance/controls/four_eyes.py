@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from governance.approvers import Contributors, Question, Seating, contributors, excluded_because, seat
+from governance.carry import landing, no_carry
 from governance.controls._base import not_applicable, satisfied, unsatisfied
-from governance.facts import Content, UpdateFacts, all_changes, size
-from governance.policy import Kind, Policy
+from governance.facts import Content, UpdateFacts, all_changes, diff_digest, size
+from governance.policy import PROPOSALS, Kind, Policy
 from governance.standing import SignOff, Standing
 from governance.verdict import Verdict
 
@@ -97,13 +98,11 @@ class FourEyes:
         return self._sign_offs(facts, standing, needed, authors, why)
 
     def _where(self, facts: UpdateFacts) -> tuple[str, ...]:
-        if facts.ref != self.policy.refs.target:
-            return (
-                f"Changes are reviewed for {self.policy.refs.target}: land it there first, then take it from there.",
-            )
+        topic = ("Or to a branch:      git push origin HEAD:refs/heads/topic/<name>",)
         return (
-            "Push it for review:  git push origin HEAD:refs/heads/topic/<name>",
-            f"When signed off, push the same commit again:  git push origin HEAD:{facts.ref}",
+            f"Push it for review:  git push origin HEAD:{facts.ref.replace('refs/heads/', PROPOSALS, 1)}",
+            *(topic if facts.ref == self.policy.refs.target else ()),
+            f"When signed off:     twinseal land <number>, or git push origin HEAD:{facts.ref}",
         )
 
     def _sign_offs(
@@ -136,25 +135,28 @@ class FourEyes:
         who = standing.roster.get(given.principal)
         if who is None:
             return "not enrolled"
-        for fault, said in self._not_this(given, facts):
+        for fault, said in self._not_this(given, facts, standing):
             if fault:
                 return said
         return excluded_because(who, authors, standing.roster, profile=self.policy.profile) if given.approves else ""
 
-    def _not_this(self, given: SignOff, facts: UpdateFacts) -> tuple[tuple[bool, str], ...]:
+    def _not_this(self, given: SignOff, facts: UpdateFacts, standing: Standing) -> tuple[tuple[bool, str], ...]:
         """Return each way in which what was signed off is not what would land now, or not any more."""
         if not given.approves:
             # A rejection is of what the change does: another message, base or policy does not shed it, nor does time.
-            same = (given.repository, given.target, given.diff_digest)
-            other = same != (facts.push.repository, facts.ref, facts.diff_digest)
+            does = {facts.diff_digest, _signed_off(facts)[-1]}
+            other = (given.repository, given.target) != (facts.push.repository, facts.ref)
+            other = other or given.diff_digest not in does
             return (given.withdrawn, "withdrawn"), (other, "rejected something else")
         bound = (given.repository, given.target, given.head, given.base, given.tree, given.diff_digest)
-        actual = (facts.push.repository, facts.ref, facts.new, facts.merge_base, facts.tree, facts.diff_digest)
+        actual = (facts.push.repository, facts.ref, *_signed_off(facts))
+        stays = no_carry(facts, self.policy, standing.roster) if landing(facts) else ""
         return (
             (given.withdrawn, "withdrawn"),
             (given.spent, "already used by a landing"),
             (given.expires_at <= facts.push.received_at, "expired"),
             (bound != actual, "given for something else (the branch has moved, or it is another patch set)"),
+            (bool(stays), f"it does not carry over: {stays}"),
             (given.policy_digest != self.policy.digest, "given under another policy"),
             (given.key_revoked, "signed with a key that was revoked or replaced since"),
         )
@@ -170,6 +172,14 @@ def _who_can(question: Question, seatings: list[Seating]) -> tuple[str, ...]:
         could = {name for place in empty for name in place.candidates} if empty else people
         names |= could & people if only_people else could
     return tuple(sorted(names))
+
+
+def _signed_off(facts: UpdateFacts) -> tuple[str, str, str, str]:
+    """Return head, base, tree and diff digest that a sign-off must bind: what lands, or the head the lander carries."""
+    if facts.carried is not None and landing(facts):
+        carried = facts.carried
+        return carried.head, carried.base, carried.tree, diff_digest(carried.net)
+    return facts.new, facts.merge_base, facts.tree, facts.diff_digest
 
 
 def _unique(said: Iterable[str]) -> list[str]:

@@ -15,11 +15,11 @@ from typing import ClassVar, Self
 
 from governance.controls._base import satisfied, unsatisfied
 from governance.facts import UpdateFacts, is_zero
-from governance.policy import OWNER, Policy
+from governance.policy import OWNER, PROPOSALS, Policy
 from governance.standing import Standing
 from governance.verdict import Verdict
 
-PLAIN_NAME = re.compile(r"refs/(heads|tags)/[A-Za-z0-9][A-Za-z0-9._/+@-]*")
+PLAIN_NAME = re.compile(r"refs/(heads|tags|for)/[A-Za-z0-9][A-Za-z0-9._/+@-]*")
 OBJECT_NAME = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})")
 LANDING = "Push the same commit to a topic branch: git push origin HEAD:refs/heads/topic/<name>"
 
@@ -42,6 +42,8 @@ class RefRules:
         for check in (self._name, self._asked, self._alone):
             if (no := check(facts, standing)) is not None:
                 return no
+        if facts.ref.startswith(PROPOSALS):
+            return self._proposal(facts)
         if self.policy.is_tag(facts.ref):
             return self._tag(facts)
         if self.policy.is_protected(facts.ref):
@@ -52,7 +54,7 @@ class RefRules:
         del standing
         ref, short = facts.ref, facts.ref.split("/", 2)[-1]
         if not PLAIN_NAME.fullmatch(ref) or ".." in ref or "//" in ref or "@{" in ref:
-            allowed = "refs/heads/ and refs/tags/ with letters, digits and ._/+@-"
+            allowed = "refs/heads/, refs/tags/ and refs/for/ with letters, digits and ._/+@-"
             return unsatisfied(self, "namespace", f"{ref} is not a ref that can be pushed here; expected {allowed}")
         if short == "HEAD":
             return unsatisfied(self, "reserved_name", f"{ref} would be taken for HEAD")
@@ -63,7 +65,8 @@ class RefRules:
             return unsatisfied(self, "look_alike", f"{ref} differs from the protected {twin} only in case or form")
         if self.policy.is_tag(ref) and self.policy.is_protected(f"refs/heads/{short}"):
             return unsatisfied(self, "tag_shadows_branch", f"tag {short} has the name of a protected branch")
-        if not (self.policy.is_tag(ref) or self.policy.is_protected(ref) or self.policy.is_topic(ref)):
+        known = self.policy.is_tag(ref) or self.policy.is_protected(ref) or self.policy.is_topic(ref)
+        if not known and not ref.startswith(PROPOSALS):
             return unsatisfied(self, "namespace", f"{ref} is in no namespace that the policy opens")
         return None
 
@@ -120,6 +123,19 @@ class RefRules:
             said = f"{facts.tag.target[:12]} has not landed on {self.policy.refs.target}"
             return unsatisfied(self, "tag_unlanded", said, mend=("Land the commit first, then tag it.",))
         return satisfied(self, "tag_created", f"{facts.ref} names a commit that has landed")
+
+    def _proposal(self, facts: UpdateFacts) -> Verdict:
+        target = self.policy.proposed_for(facts.ref)
+        if not target:
+            said = f"{facts.ref} names no protected branch"
+            return unsatisfied(self, "proposal_target", said, mend=("git push origin HEAD:refs/for/main",))
+        if facts.deletes or not facts.creates:
+            return unsatisfied(self, "namespace", f"{facts.ref} is where changes are pushed to; there is no such ref")
+        if facts.object_type != "commit":
+            return unsatisfied(self, "not_a_commit", f"{facts.ref} takes a commit, not a {facts.object_type}")
+        if facts.base and not facts.bases:
+            return unsatisfied(self, "unrelated_history", f"{facts.new[:12]} shares no history with {target}")
+        return satisfied(self, "proposed", f"no branch moves; it is kept as a patch set for {target}")
 
     def _protected(self, facts: UpdateFacts) -> Verdict:
         if facts.deletes:

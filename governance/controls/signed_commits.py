@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from governance.carry import automatic, is_lander
 from governance.controls._base import not_applicable, satisfied, unsatisfied
 from governance.facts import CommitFacts, Person, TagFacts, UpdateFacts
 from governance.policy import Policy
@@ -76,6 +77,10 @@ class SignedCommits:
             return "unknown_author", f"author <{commit.author.email}> is nobody enrolled here", mend
         if not commit.committer.principal:
             return "unknown_committer", f"committer <{commit.committer.email}> is nobody enrolled here", mend
+        names = (commit.author.principal, commit.committer.principal, commit.signature.principal)
+        if any(is_lander(standing.roster.get(name)) for name in names) and not automatic(commit, standing.roster):
+            said = "is the lander's, and is not git's own merge of its two parents"
+            return "lander_content", said, "Whoever made the content signs it, and has it reviewed."
         if not _may_sign(commit.signature.principal, commit.author, standing):
             said = f"signed by {commit.signature.principal}, but {commit.author.principal} is named as author"
             return "not_the_author", said, "The author signs, or a delegate whom the owner has recorded."
@@ -92,6 +97,8 @@ class SignedCommits:
                 f"tag {tag.name}: {tag.signature.message} ({tag.signature.code})",
                 mend=("Make an annotated tag, signed with your enrolled key: git tag -s.",),
             )
+        if any(is_lander(standing.roster.get(name)) for name in (tag.signature.principal, tag.tagger.principal)):
+            return unsatisfied(self, "lander_content", f"tag {tag.name} names the lander, which makes no tags")
         if not _may_sign(tag.signature.principal, tag.tagger, standing):
             said = f"tag {tag.name} is signed by {tag.signature.principal}, but {tag.tagger.label} is named as tagger"
             return unsatisfied(self, "tag_not_the_tagger", said, mend=("The tagger signs: git tag -s.",))

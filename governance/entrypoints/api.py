@@ -35,8 +35,9 @@ from governance.people.statements import Statement, parse
 from governance.people.tokens import Caller
 from governance.policy_text import describe
 from governance.reconcile import Reconciler
+from governance.record import pin
 from governance.review import acts as review
-from governance.review import changes, registering
+from governance.review import changes, landing, registering
 from governance.service import Service
 from governance.state import landings, read, status
 from governance.state.fold import Tx
@@ -268,6 +269,10 @@ def diff_change(repository: str, number: Number, caller: Inside, service: The) -
     with service.read() as tx:
         change = changes.shown(tx, repository, number, policy=read.policy(tx))
         path = Path(read.repository(tx, repository)["path"])
+    pinned = git.refs(path).get(pin({"change": number, "patch_set": change["patch_set"]}), ("", ""))[0]
+    if pinned != change["head"]:
+        said = f"patch set {change['patch_set']} of change {number} is not pinned (yet): expected {change['head'][:12]}"
+        raise NotFoundError(said, code="change.not_pinned", mend="Look again in a few seconds.")
     text = git.diff(path, change["base"], change["head"])
     return {"head": change["head"], "diff_digest": change["diff_digest"], "diff": text}
 
@@ -278,6 +283,12 @@ def sign_off(repository: str, signed: SignedStatement, caller: Inside, service: 
     said = _said(signed)
     act = review.withdraw if said.type == "sign_off.withdraw" else review.sign_off
     return _done(act(service, caller, said, repository))
+
+
+@router.post("/repositories/{repository}/landings", status_code=201)
+def land(repository: str, signed: SignedStatement, caller: Inside, service: The) -> Done:
+    """Queue a change for the lander; what became of it stands in the change."""
+    return _done(landing.ask(service, caller, _said(signed), repository, here=os.getuid()))
 
 
 @router.get("/repositories/{repository}/drift")

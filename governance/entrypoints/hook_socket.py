@@ -24,6 +24,7 @@ from governance.identify import Asker, Identity, git_user_only, identify
 from governance.people.sessions import Sessions
 from governance.receive import ATTEMPTS, UNDECIDED, Answer, KeysMovedError, Plan, Receiver
 from governance.reconcile import Reconciler
+from governance.record import PINS
 from governance.service import Service
 from governance.state import read
 from governance.state.fold import Tx
@@ -160,9 +161,11 @@ def _plan(plan: Plan) -> str:
 
 
 def _answer(answer: Answer) -> str:
-    lines = [f"answer {answer.code}"]
+    lines, proposals = [f"answer {answer.code}"], dict(answer.proposals)
     for old, new, ref in answer.reserve:
         lines.append(f"reserve {old} {new} {ref}")
-        if ref.startswith("refs/changes/"):
+        if ref in proposals:
+            lines.append(f"propose {new} {ref} {proposals[ref]}")
+        elif ref.startswith(PINS):
             lines.append(f"pin {new} {ref}")
     return "\n".join([*lines, "text", answer.text])

@@ -1,4 +1,4 @@
-"""What runs by itself: reading spools every second, comparing refs with the ledger every minute."""
+"""What runs by itself: reading spools and landing what is queued every second, comparing refs every minute."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from pathlib import Path
 
 import structlog
 
+from governance.lander import Lander
 from governance.reconcile import Reconciler
 from governance.service import Service
 from governance.state import read
 
 SPOOL_S = 1.0
+LAND_S = 0.5
 CHECK_EVERY = 60
 """Spool rounds between two full comparisons."""
 SOONER_EVERY = 5
@@ -59,3 +61,14 @@ class Jobs:
         drifted = self._reconciler.check(name, path, hooks=hooks)
         if drifted:
             log.error("refs.drifted", repository=name, count=len(drifted), first=drifted[0][0])
+
+
+async def land_queued(lander: Lander) -> None:
+    """Land what is queued, until cancelled. Apart from the other jobs, so that a large merge keeps none waiting."""
+    while True:
+        try:
+            for asked, outcome in await asyncio.to_thread(lander.round):
+                log.info("landing", repository=asked.repository, change=asked.change, outcome=outcome)
+        except Exception:
+            log.exception("landing.failed")  # It stays queued; nothing that breaks here may stop the others.
+        await asyncio.sleep(LAND_S)

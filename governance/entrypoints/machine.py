@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,14 @@ from governance.reconcile import World
 log = structlog.get_logger()
 
 
-def world(socket: Path) -> World:
-    """Return this machine, as the reconciler asks it."""
+def world(socket: Path, underway: Container[str] = ()) -> World:
+    """Return this machine, as the reconciler asks it. A landing lives as long as it is `underway` in this process."""
+
+    def alive(handle: str) -> bool:
+        return handle in underway or processes.alive(handle.removeprefix(processes.MAINTENANCE))
+
+    def tidy(path: Path, held: frozenset[str]) -> None:
+        _tidy(path, held, alive)
 
     def mark(path: Path, reason: str) -> None:
         _mark_frozen(path, reason, socket)
@@ -35,7 +41,7 @@ def world(socket: Path) -> World:
             path, identifier=repository["id"], socket=socket, dispatched=HOSTS[repository["host"]].dispatched
         )
 
-    return World(refs=git.refs, alive=processes.alive, pin=_pin, mark_frozen=mark, tidy=_tidy, watch=watch, lift=lift)
+    return World(refs=git.refs, alive=alive, pin=_pin, mark_frozen=mark, tidy=tidy, watch=watch, lift=lift)
 
 
 def _pin(path: Path, ref: str, oid: str, handle: str) -> None:
@@ -45,10 +51,10 @@ def _pin(path: Path, ref: str, oid: str, handle: str) -> None:
         log.warning("pin.failed", ref=ref, error=str(exc))  # The next round tries again; the reservation stays.
 
 
-def _tidy(path: Path, held: frozenset[str]) -> None:
+def _tidy(path: Path, held: frozenset[str], alive: Callable[[str], bool]) -> None:
     """Remove reservation files of processes that are gone, so that a later one with the same id finds none."""
     for file in (path / "twinseal" / "reservations").glob("*[0-9]-[0-9]*"):
-        if file.name not in held and not processes.alive(file.name.removeprefix(processes.MAINTENANCE)):
+        if file.name not in held and not alive(file.name):
             with contextlib.suppress(OSError):
                 file.unlink()
 

@@ -20,19 +20,22 @@ from audit import stores
 from audit.highwater import HighWater
 from audit.ledger import Ledger
 from governance import version
-from governance.adapters import clock
+from governance.adapters import clock, processes
 from governance.adapters.gnupg import GnuPGVerifier
+from governance.adapters.seat import Seat
 from governance.adapters.sequoia import SequoiaVerifier
 from governance.adapters.settings import Settings
 from governance.adapters.verifying import EitherVerifier, inspect
+from governance.adapters.yard import GitYard, SeatKey
 from governance.entrypoints import api, api_repositories, problems, web
 from governance.entrypoints.beginning import origin_of
 from governance.entrypoints.front import PREFIX, Front
 from governance.entrypoints.hook_socket import HookSocket
-from governance.entrypoints.jobs import Jobs
+from governance.entrypoints.jobs import Jobs, land_queued
 from governance.entrypoints.limits import Limited
 from governance.entrypoints.machine import world
 from governance.errors import SettingsError
+from governance.lander import Lander
 from governance.people.enrolment import Challenges
 from governance.people.sessions import Sessions
 from governance.reconcile import Reconciler
@@ -53,6 +56,7 @@ class House:
     look: Tx
     sessions: Sessions
     reconciler: Reconciler
+    lander: Lander
 
 
 @contextlib.contextmanager
@@ -78,7 +82,13 @@ def opened(settings: Settings) -> Iterator[House]:
             verifier=verifier,
             reader=inspect,
         )
-        yield House(settings, service, look, Sessions(), Reconciler(service, world(settings.socket)))
+        underway: set[str] = set()
+        reconciler = Reconciler(service, world(settings.socket, underway))
+        key = SeatKey(Seat(settings.data / "lander"))
+        lander = Lander(
+            service, reconciler, GitYard(), key, process=processes.this(), nonce=clock.nonce, underway=underway
+        )
+        yield House(settings, service, look, Sessions(), reconciler, lander)
     finally:
         look.close()
         verifier.close()
@@ -96,7 +106,6 @@ def application(house: House) -> Callable[..., Awaitable[None]]:
         redoc_url=None,
     )
     app.state.service = house.service
-    app.state.reconciler = house.reconciler
     app.state.challenges = Challenges()
     app.state.socket = house.settings.socket
     app.state.reconciler = house.reconciler
@@ -129,14 +138,16 @@ async def listening(house: House) -> AsyncIterator[None]:
     hooks = HookSocket(house.service, house.look, house.sessions, house.reconciler)
     server = await hooks.serve(house.settings.socket)
     jobs = Jobs(house.service, house.reconciler)
-    running = asyncio.create_task(jobs.run())
+    running = [asyncio.create_task(jobs.run()), asyncio.create_task(land_queued(house.lander))]
     try:
         yield
     finally:
-        running.cancel()
+        for task in running:
+            task.cancel()
         server.close()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+        for task in running:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         house.settings.socket.unlink(missing_ok=True)
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from audit.entry import Actor, Draft
 from governance.errors import ConflictError, NotFoundError, RequestError
+from governance.policy import LANDER, Policy
 from governance.policy import Kind as PrincipalKind
-from governance.policy import Policy
-from governance.record import Kind
+from governance.record import SERVICE, Kind
 from governance.standing import Principal, Roster
 from governance.state.fold import Tx
 
@@ -63,6 +63,9 @@ def candidate(body: Mapping[str, Any], policy: Policy, roster: Roster, *, by: st
         raise RequestError(said, code="principal.name")
     if roster.get(name) is not None:
         raise ConflictError(f"{name} is enrolled already; names are never reused", code="principal.taken")
+    if LANDER in (name, body.get("role")):
+        said = f"{LANDER} is the service's own principal; it enrols itself with its first landing"
+        raise RequestError(said, code="principal.reserved")
     role = policy.roles.get(_text(body, "role"))
     if role is None:
         said = f"{body.get('role')!r} is not a role; known: {', '.join(sorted(policy.roles))}"
@@ -129,6 +132,17 @@ def first_owner(who: Candidate, *, key: Mapping[str, Any], proof: Mapping[str, s
     data = {"principal": who.recorded(), "enrolment": {}, "key": key, "used": used, "statement": {}, "proof": proof}
     actor = Actor(id=who.name, kind=who.kind, key=str(key["fingerprint"]))
     return Draft(kind=Kind.PRINCIPAL_ADDED, actor=actor, repo="", subject=who.name, data=data)
+
+
+def lander(email: str) -> Candidate:
+    """Return the service's own principal: it lands what was allowed, and nobody operates it."""
+    return Candidate(LANDER, PrincipalKind.SERVICE.value, LANDER, "", "", (email,), (), None)
+
+
+def lander_added(who: Candidate, *, key: Mapping[str, Any], proof: Mapping[str, str]) -> Draft:
+    """Return the entry by which the service enrols its own principal, with the key whose possession was proved."""
+    data = {"principal": who.recorded(), "enrolment": {}, "key": key, "used": "", "statement": {}, "proof": proof}
+    return Draft(kind=Kind.PRINCIPAL_ADDED, actor=SERVICE, repo="", subject=who.name, data=data)
 
 
 def retired(name: str, *, actor: Actor, statement: Mapping[str, Any]) -> Draft:

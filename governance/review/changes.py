@@ -14,25 +14,30 @@ from governance.controls.four_eyes import need
 from governance.decision import Decision, RefDecision
 from governance.errors import NotFoundError
 from governance.facts import UpdateFacts, size
-from governance.policy import Policy
-from governance.record import Effects
+from governance.policy import PROPOSALS, Policy
+from governance.record import Effects, pin
 from governance.standing import Standing
 from governance.state import read
 from governance.state.fold import Tx
-
-"""Characters of a title that an entry keeps; the facts beside it hold it whole."""
 
 
 def effects(tx: Tx, decision: Decision, *, handle: str) -> Effects:
     """Return everything this push reserves, spends, opens, lands and abandons. Nothing for a refusal."""
     if not decision.allowed:
         return Effects(handle=handle)
-    reserve = [(r.update.old, r.update.new, r.update.ref) for r in decision.refs]
+    moving = [r.update for r in decision.refs if not r.update.ref.startswith(PROPOSALS)]
+    reserve = [(update.old, update.new, update.ref) for update in moving]
     opens, landed, abandoned, spend = [], [], [], []
     number = _last_number(tx, decision.refs[0].update.push.repository)
     for ref in decision.refs:
         update, change = ref.update, ref.standing.change
-        if ref.standing.policy.is_protected(update.ref):
+        if update.ref.startswith(PROPOSALS):
+            proposed = ref.standing.proposed
+            number += proposed is None
+            opened = _opens(tx, ref, {"number": proposed.number} if proposed else None, number)
+            opens.append(opened)
+            reserve.append(("0" * len(update.new), update.new, pin(opened)))
+        elif ref.standing.policy.is_protected(update.ref):
             if change is not None:
                 landed.append((update.ref, change.number))
                 spend += [s.seq for s in change.sign_offs if not (s.spent or s.withdrawn)]
@@ -44,8 +49,7 @@ def effects(tx: Tx, decision: Decision, *, handle: str) -> Effects:
                 number += standing is None
                 opened = _opens(tx, ref, standing, number)
                 opens.append(opened)
-                pin = f"refs/changes/{opened['change']}/{opened['patch_set']}"
-                reserve.append(("0" * len(update.new), update.new, pin))
+                reserve.append(("0" * len(update.new), update.new, pin(opened)))
     return Effects(
         handle=handle,
         reserve=tuple(reserve),
@@ -81,21 +85,25 @@ def _opens(tx: Tx, ref: RefDecision, standing: dict[str, Any] | None, number: in
         change = standing["number"]
         sql = "select max(patch_set) from patch_set where repository=? and number=?"
         patch_set = 1 + tx.execute(sql, (update.push.repository, change)).fetchone()[0]
+    target, about = policy.proposed_for(update.ref) or policy.refs.target, _about(update, policy, ref.standing)
+    if target != policy.refs.target and not read.ref_value(tx, update.push.repository, target):
+        about["target_tip"] = ""
+        about["reasons"] = [f"it creates the protected {record.legible(target)}", *about["reasons"]]
     return {
         "change": change,
         "patch_set": patch_set,
         "ref": update.ref,
-        "target": policy.refs.target,
+        "target": target,
         "title": next((c.title for c in update.commits if c.oid == update.new), ""),
         "head": update.new,
         "base": update.merge_base,
         "tree": update.tree,
         "diff_digest": update.diff_digest,
-        "about": _about(update, policy, ref.standing),
+        "about": about,
     }
 
 
-def _about(update: UpdateFacts, policy: Policy, standing: Standing) -> dict[str, object]:
+def _about(update: UpdateFacts, policy: Policy, standing: Standing) -> dict[str, Any]:
     measured, needed = size(update), need(update, policy)
     authors = contributors(update, (), standing.roster)
     return {
@@ -126,7 +134,18 @@ _NAMES = (
 def listed(tx: Tx, repository: str, *, state: str = "open") -> list[dict[str, Any]]:
     """Return the changes of a repository in one state, newest first; every state for `all`."""
     sql = f"{_CHANGE} and (c.state=? or ?='all') and c.state not in ('pending', 'void') order by c.number desc"
-    return [_plain(row) for row in tx.execute(sql, (repository, state, state)).fetchall()]
+    found = [_plain(row) for row in tx.execute(sql, (repository, state, state)).fetchall()]
+    for change in found:
+        change["landing"] = landing(tx, repository, change["number"])
+    return found
+
+
+def landing(tx: Tx, repository: str, number: int) -> dict[str, Any]:
+    """Return how the last landing asked for stands; an empty state where none was."""
+    names = ("state", "code", "message", "asked_by")
+    sql = "select state, code, message, asked_by from landing where repository=? and number=? order by seq desc limit 1"
+    row = tx.execute(sql, (repository, number)).fetchone() or ("", "", "", "")
+    return dict(zip(names, row, strict=True))
 
 
 def shown(tx: Tx, repository: str, number: int, *, policy: Policy) -> dict[str, Any]:
@@ -140,6 +159,7 @@ def shown(tx: Tx, repository: str, number: int, *, policy: Policy) -> dict[str, 
         raise NotFoundError(f"{repository} has no change {number}", mend=f"twinseal change list --repo {repository}")
     change = _plain(row)
     change["binding"] = binding(change, repository=repository, policy_digest=policy.digest)
+    change["landing"] = landing(tx, repository, number)
     change["sign_offs"] = [
         {
             "seq": s.seq,

@@ -9,7 +9,7 @@ from audit.entry import Actor, Draft
 from governance.approvers import Contributors, excluded_because
 from governance.errors import ConflictError, DeniedError, RequestError
 from governance.people.statements import Statement
-from governance.policy import Policy
+from governance.policy import CarryOver, Policy
 from governance.record import Kind
 from governance.review import changes
 from governance.standing import Principal, Roster
@@ -54,7 +54,8 @@ def given(
             mend=f"twinseal change show {change['number']} --repo {repository}",
         )
     tip = read.ref_value(tx, repository, change["target"])
-    if body["verdict"] == "approve" and tip != change["about"]["target_tip"]:
+    carries = policy.four_eyes.carry_over is not CarryOver.NEVER
+    if body["verdict"] == "approve" and not carries and tip != change["about"]["target_tip"]:
         raise ConflictError(
             f"{change['target']} has moved on since this patch set was pushed; a sign-off of it could not be used",
             code="sign_off.stale",

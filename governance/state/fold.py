@@ -136,6 +136,9 @@ def _push_decided(tx: Tx, entry: Entry, data: Data) -> None:
         tx.execute("update sign_off set spent_seq=? where seq=?", (entry.seq, seq))
     for opened in data["opens"]:
         _opens(tx, entry, opened)
+    for _, number in data["landed"]:
+        sql = "update landing set state='landing', decided_seq=? where repository=? and number=? and state='queued'"
+        tx.execute(sql, (entry.seq, entry.repo, number))
 
 
 def _opens(tx: Tx, entry: Entry, opened: Data) -> None:
@@ -158,11 +161,17 @@ def _push_applied(tx: Tx, entry: Entry, data: Data) -> None:
         if data.get("let_through"):
             repositories.observed(tx, entry, (ref, old, new))
     for number, patch_set, title in data["opens"]:
-        sql = "update change set state='open', patch_set=?, title=? where repository=? and number=?"
-        tx.execute(sql, (patch_set, title, entry.repo, number))
+        # Patch sets of one change may be pushed side by side, and beside its landing: none goes back, none opens again.
+        sql = (
+            "update change set state='open', patch_set=?, title=? "
+            "where repository=? and number=? and state in ('pending', 'open') and patch_set < ?"
+        )
+        tx.execute(sql, (patch_set, title, entry.repo, number, patch_set))
     for state in ("landed", "abandoned"):
         for number in data[state]:
             sql = "update change set state=?, closed_seq=? where repository=? and number=?"
+            tx.execute(sql, (state, entry.seq, entry.repo, number))
+            sql = "update landing set state=?, closed_seq=? where repository=? and number=? and closed_seq is null"
             tx.execute(sql, (state, entry.seq, entry.repo, number))
 
 
@@ -172,6 +181,8 @@ def _push_released(tx: Tx, entry: Entry, data: Data) -> None:
         tx.execute(sql, (entry.seq, data["decision"], ref))
     if not data["landed"]:
         tx.execute("update sign_off set spent_seq=null where spent_seq=?", (data["decision"],))
+        sql = "update landing set state='queued', decided_seq=null where decided_seq=? and closed_seq is null"
+        tx.execute(sql, (data["decision"],))
     sql = "update change set state='void', closed_seq=? where opened_seq=? and state='pending'"
     tx.execute(sql, (entry.seq, data["decision"]))
 
@@ -191,6 +202,18 @@ def _sign_off_withdrawn(tx: Tx, entry: Entry, data: Data) -> None:
     )
     tx.execute(sql, (entry.seq, entry.repo, data["change"], entry.actor.id))
     repositories.statement(tx, entry, data)
+
+
+def _landing_asked(tx: Tx, entry: Entry, data: Data) -> None:
+    row = (entry.seq, entry.repo, data["change"], data["patch_set"], data["head"])
+    asker = (entry.actor.id, entry.actor.key, data["token"])
+    tx.execute("insert into landing values(?,?,?,?,?,?,?,?,'queued','','',null,null)", (*row, *asker))
+    repositories.statement(tx, entry, data)
+
+
+def _landing_refused(tx: Tx, entry: Entry, data: Data) -> None:
+    sql = "update landing set state='refused', code=?, message=?, closed_seq=? where seq=? and closed_seq is null"
+    tx.execute(sql, (data["code"], data["message"], entry.seq, data["asked"]))
 
 
 def _text(value: object) -> str:
@@ -217,6 +240,8 @@ FOLDS: Mapping[Kind, Callable[[Tx, Entry, Data], None]] = {
     Kind.PUSH_DECIDED: _push_decided,
     Kind.PUSH_APPLIED: _push_applied,
     Kind.PUSH_RELEASED: _push_released,
+    Kind.LANDING_ASKED: _landing_asked,
+    Kind.LANDING_REFUSED: _landing_refused,
     Kind.SIGN_OFF_GIVEN: _sign_off_given,
     Kind.SIGN_OFF_WITHDRAWN: _sign_off_withdrawn,
     Kind.REFS_DRIFTED: repositories.refs_drifted,

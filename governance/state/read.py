@@ -117,16 +117,29 @@ def freezes(tx: Tx, repository: str) -> tuple[Freeze, ...]:
 def change_at(tx: Tx, repository: str, head: str, *, target: str) -> ChangeStanding | None:
     """Return the oldest open change whose current patch set has this head, with its sign-offs."""
     sql = (
-        "select c.number, c.patch_set, c.ref, p.diff_digest from patch_set p join change c using(repository, number) "
+        "select c.number from patch_set p join change c using(repository, number) "
         "where p.repository=? and p.head=? and c.target=? and c.state='open' and p.patch_set=c.patch_set "
         "order by c.number limit 1"
     )
     row = tx.execute(sql, (repository, head, target)).fetchone()
+    return open_change(tx, repository, row[0]) if row else None
+
+
+def open_change(tx: Tx, repository: str, number: int, *, also: str = "") -> ChangeStanding | None:
+    """Return an open change at its current patch set, with its sign-offs; None where it is not open.
+
+    Rejections of the difference `also`, which is what would land, are among them.
+    """
+    sql = (
+        "select c.patch_set, c.ref, c.target, p.head, p.diff_digest from change c "
+        "join patch_set p using(repository, number, patch_set) where c.repository=? and c.number=? and c.state='open'"
+    )
+    row = tx.execute(sql, (repository, number)).fetchone()
     if row is None:
         return None
-    number, patch_set, ref, diff_digest = row
+    patch_set, ref, target, head, diff_digest = row
     people = change_contributors(tx, repository, number)
-    answers = sign_offs(tx, repository, number, diff_digest=diff_digest)
+    answers = sign_offs(tx, repository, number, diff_digest=diff_digest, also=also)
     return ChangeStanding(number, patch_set, ref, target, head, people, answers)
 
 
@@ -139,7 +152,7 @@ def change_contributors(tx: Tx, repository: str, number: int) -> tuple[str, ...]
     return tuple(sorted(names))
 
 
-def sign_offs(tx: Tx, repository: str, number: int, *, diff_digest: str) -> tuple[SignOff, ...]:
+def sign_offs(tx: Tx, repository: str, number: int, *, diff_digest: str, also: str = "") -> tuple[SignOff, ...]:
     """Return each principal's last answer about a change; an older one never comes back to life.
 
     A rejection of this very difference is an answer too, whatever its change's number, until its giver answers about
@@ -151,9 +164,10 @@ def sign_offs(tx: Tx, repository: str, number: int, *, diff_digest: str) -> tupl
         "from sign_off s left join signing_key k on k.fingerprint = s.key where s.seq in ("
         "select max(seq) from sign_off where repository=:repository and number=:number group by principal union "
         "select seq from (select max(seq) as seq, verdict from sign_off "
-        "where repository=:repository and diff_digest=:digest group by principal) where verdict='reject') order by 1"
+        "where repository=:repository and diff_digest in (:digest, :also) group by principal, diff_digest) "
+        "where verdict='reject') order by 1"
     )
-    asked = {"repository": repository, "number": number, "digest": diff_digest}
+    asked = {"repository": repository, "number": number, "digest": diff_digest, "also": also or diff_digest}
     return tuple(_sign_off(row) for row in tx.execute(sql, asked))
 
 

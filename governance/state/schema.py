@@ -21,6 +21,7 @@ TABLES = (
     "change",
     "patch_set",
     "sign_off",
+    "landing",
     "statement",
     "freeze",
 )
@@ -82,6 +83,12 @@ create table if not exists sign_off(
   key text not null, expires_at integer not null, withdrawn_seq integer, spent_seq integer) strict;
 create index if not exists sign_off_change on sign_off(repository, number);
 create index if not exists sign_off_against on sign_off(repository, diff_digest);
+create table if not exists landing(
+  seq integer primary key, repository text not null, number integer not null, patch_set integer not null,
+  head text not null, asked_by text not null, key text not null, token text not null, state text not null,
+  code text not null, message text not null, decided_seq integer, closed_seq integer) strict;
+create index if not exists landing_waiting on landing(repository) where closed_seq is null;
+create index if not exists landing_change on landing(repository, number);
 create table if not exists statement(digest text primary key, seq integer not null) strict, without rowid;
 create table if not exists freeze(
   seq integer primary key, repository text not null, reason text not null, by text not null, lifted_seq integer)

@@ -104,7 +104,7 @@ def _judge(
 
 def _starts(git: "Git", history: History, *, commits: "Sequence[str]", scratch: Scratch | None) -> "Starts":
     """Return for each commit the tree before its author's own work: for a merge, what git makes of the parents."""
-    merged: dict[Pair, str] = {}
+    merged: dict[Pair, tuple[str, bool]] = {}
     if scratch:
         parents = [history.parents[name] for name in commits]
         merged = merged_trees(git, scratch, [(each[0], each[1]) for each in parents if len(each) == _MERGE])
@@ -112,7 +112,9 @@ def _starts(git: "Git", history: History, *, commits: "Sequence[str]", scratch: 
     starts = {}
     for name in commits:
         first, *others = history.parents[name] or [""]
-        tree = merged.get((first, others[0])) if len(others) == 1 else None
+        tree, clean = merged.get((first, others[0]), ("", True)) if len(others) == 1 else ("", True)
+        if not clean and tree == history.trees[name]:
+            tree = ""  # Conflict markers, committed as they were: nobody's work, and no automatic merge either.
         starts[name] = (tree, True) if tree else (history.trees.get(first, ""), not others)
     return starts
 

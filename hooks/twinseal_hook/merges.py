@@ -38,12 +38,15 @@ class Scratch:
         _remove(self._path)
 
 
-def merged_trees(git: "Git", scratch: Scratch, merges: "Sequence[tuple[str, str]]") -> dict[tuple[str, str], str]:
-    """Return the tree git makes of each two parents, conflict markers included; none for what it will not merge.
+def merged_trees(
+    git: "Git", scratch: Scratch, merges: "Sequence[tuple[str, str]]"
+) -> dict[tuple[str, str], tuple[str, bool]]:
+    """Return the tree git makes of each two parents, and whether without a conflict; none for what it will not merge.
 
-    Unrelated histories are among the latter. Merge drivers and attributes of the repository's own configuration apply.
+    Conflict markers stand in the tree of a merge with conflicts. Unrelated histories are not merged. Merge drivers and
+    attributes of the repository's own configuration apply.
     """
-    trees: dict[tuple[str, str], str] = {}
+    trees: dict[tuple[str, str], tuple[str, bool]] = {}
     running: list[tuple[tuple[str, str], Child]] = []
     waiting = list(dict.fromkeys(merges))
     while waiting or running:
@@ -53,7 +56,7 @@ def merged_trees(git: "Git", scratch: Scratch, merges: "Sequence[tuple[str, str]
         parents, child = running.pop(0)
         code, output = child.finish()
         if code in {_CLEAN, _CONFLICTS}:
-            trees[parents] = output.partition(b"\n")[0].decode("ascii")
+            trees[parents] = output.partition(b"\n")[0].decode("ascii"), code == _CLEAN
     return trees
 
 

@@ -40,10 +40,12 @@ def main(home: str) -> int:
     """Judge the push on standard input for the repository that holds ``home``; return the hook's exit code."""
     git = None
     try:
-        conf = _settings(home)
+        conf = settings(home)
         repository = _repository(home)
         updates = _read_updates()
         git = Git(conf["git"], repository, inherited=posix.environ)
+        if any(ref.startswith("refs/for/") for _, _, ref in updates):
+            _ready_for_review(conf, git, repository)
         return _receive(home, conf, git, updates)
     except Refused as answer:
         tell(f"twinseal: {answer}")
@@ -82,6 +84,20 @@ def _receive(home: str, conf: dict[str, str], git: Git, updates: "Sequence[Updat
     return code
 
 
+def _ready_for_review(conf: dict[str, str], git: Git, repository: str) -> None:
+    """Refuse what is pushed for review unless our proc-receive is seen to be there and to be asked.
+
+    Without it git would create the ref as it stands. The transaction hook refuses that too, but then receive-pack dies
+    in the middle of its answer, and a client over HTTP waits for the rest.
+    """
+    if conf.get("dispatched") == "yes":
+        mend = "push to a topic branch: git push origin HEAD:refs/heads/topic/<name>"
+        raise Refused("push.no_review_refs", "refs/for/ belongs to the host of this repository", mend)
+    code, values = git.start("config", "--get-all", "receive.procReceiveRefs").finish()
+    if code or b"refs/for" not in values.split() or not posix.access(f"{repository}/hooks/proc-receive", posix.X_OK):
+        raise Undecided("refs/for/ is pushed to, and the hook proc-receive or its setting is missing")
+
+
 def _hear(service: Service) -> str:
     """Pass on what the service says meanwhile; return the first frame that is not talk."""
     while (text := service.receive()).startswith("say\n"):
@@ -104,7 +120,7 @@ def _hello(repository: str, updates: "Sequence[Update]", *, pid: int, start: int
     }
 
 
-def _settings(home: str) -> dict[str, str]:
+def settings(home: str) -> dict[str, str]:
     """Read ``key value`` lines."""
     path = f"{home}/conf"
     try:

@@ -24,6 +24,7 @@ LARGEST = 16 << 20
 """Bytes in a frame we are willing to read: an answer is a page of text, so this much is a mistake."""
 
 _PIECE = 1 << 16
+_PINS = {"pin": 2, "propose": 3}  # How many words follow.
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -160,7 +161,8 @@ def parse_plan(text: str, *, count: int) -> list[str | None]:
 def parse_answer(text: str) -> tuple[int, list[str], str]:
     """Return the exit code, the lines to reserve, and what to tell the pusher.
 
-    The reservation lists ``old new ref`` first and then ``pin oid ref``. A pin is reserved as the creation it is.
+    The reservation lists ``old new ref`` first, then ``pin oid ref`` and ``propose oid pin ref``. A pin is reserved as
+    the creation it is, whether a push of its own moves the branch (pin) or nothing but the pin is made (propose).
 
     Raises:
         Undecided: The answer is not one.
@@ -174,7 +176,7 @@ def parse_answer(text: str) -> tuple[int, list[str], str]:
         verb, *words = line.split(" ")
         if verb == "reserve" and len(words) == 3 and is_name(words[0]) and is_name(words[1]) and is_ref(words[2]):  # noqa: PLR2004 - old, new, ref
             reserved.append(" ".join(words))
-        elif verb == "pin" and len(words) == 2 and is_name(words[0]) and is_ref(words[1]):  # noqa: PLR2004 - oid, ref
+        elif len(words) == _PINS.get(verb) and is_name(words[0]) and all(map(is_ref, words[1:])):
             reserved.append(f"{'0' * len(words[0])} {words[0]} {words[1]}")
             pins.append(line)
         else:

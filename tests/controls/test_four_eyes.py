@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builders import (
+    A_LANDER,
     LATER,
     MAIN,
+    NEW,
     NOW,
+    OLD,
     TOPIC,
     ZERO,
     a_change,
@@ -26,12 +29,12 @@ from builders import (
     oid,
 )
 from governance.controls.four_eyes import FourEyes, need
-from governance.facts import Content
-from governance.policy import LONGEST_PATH, Kind, Profile
+from governance.facts import CarriedFacts, Content, diff_digest
+from governance.policy import LANDER, LONGEST_PATH, CarryOver, Kind, Profile
 
 if TYPE_CHECKING:
     from governance.facts import UpdateFacts
-    from governance.standing import ChangeStanding, Roster
+    from governance.standing import ChangeStanding, Roster, SignOff
     from governance.verdict import Verdict
 
 BIG = a_push([a_change(lines=51)])
@@ -102,7 +105,8 @@ def test_above_it_nobody_does_and_the_reason_is_said(facts: UpdateFacts, why: st
 
     assert (verdict.reason, verdict.objects) == ("four_eyes.no_change", True)
     assert why in verdict.message
-    assert ("refs/heads/topic/" in verdict.mend[0]) == (facts.ref == MAIN)
+    assert facts.ref.replace("refs/heads/", "HEAD:refs/for/") in verdict.mend[0]
+    assert any("refs/heads/topic/" in step for step in verdict.mend) == (facts.ref == MAIN)
 
 
 ELSEWHERE = [
@@ -112,14 +116,15 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize(("facts", "why"), [row[1:] for row in ELSEWHERE], ids=[row[0] for row in ELSEWHERE])
-def test_who_pushes_to_a_protected_ref_that_is_not_the_target_is_sent_to_the_target_first(
+def test_who_pushes_to_a_protected_ref_that_is_not_the_target_is_told_how_to_have_it_reviewed_for_that(
     facts: UpdateFacts, why: str
 ) -> None:
     verdict = asked(facts)
 
     assert verdict.reason == "four_eyes.no_change"
     assert why in verdict.message
-    assert verdict.mend == (f"Changes are reviewed for {MAIN}: land it there first, then take it from there.",)
+    assert "HEAD:refs/for/release/" in verdict.mend[0]
+    assert not any("topic" in step for step in verdict.mend)  # A topic is reviewed for the target branch.
 
 
 def test_a_protected_ref_that_begins_where_everything_has_landed_needs_nobody() -> None:
@@ -272,6 +277,58 @@ def test_a_rejection_that_does_not_count_stops_nothing(changed: dict[str, object
     against = a_sign_off("architect-a", BIG, **{"approves": False} | changed)
 
     assert not asked(BIG, a_review(BIG, "dev-b", "qa-a", against)).objects
+
+
+# What the lander would land: its merge of NEW, which was signed off before the target moved from BASE to OLD.
+BASE, MERGE = oid("base"), oid("merge")
+NET = (a_change(lines=51, old=oid("then")),)
+MERGED = a_commit("merge", author=LANDER, parents=(OLD, NEW), changes=())
+LANDING = replace(
+    a_push(NET, commits=(MERGED, a_commit(changes=NET, parents=(BASE,))), new=MERGE, pusher=LANDER),
+    carried=CarriedFacts(7, NEW, BASE, oid("new tree"), NET, ("elsewhere",)),
+)
+LANDING = replace(LANDING, push=replace(LANDING.push, transport=LANDER))
+OF_THE_HEAD = {"head": NEW, "base": BASE, "tree": oid("new tree")}
+KNOWN = a_roster(A_LANDER)
+
+
+def landed(*answers: SignOff, facts: UpdateFacts = LANDING) -> Verdict:
+    return asked(facts, a_review(facts, *answers), roster=KNOWN)
+
+
+def yes(*people: str) -> list[SignOff]:
+    return [a_sign_off(name, LANDING, **OF_THE_HEAD) for name in people]
+
+
+def test_sign_offs_of_the_head_carry_over_to_the_landers_merge_of_it() -> None:
+    assert landed(*yes("dev-b", "qa-a")).reason == "four_eyes.signed_off"
+
+
+CARRIED_NOT = [
+    ("pushed by anybody", replace(LANDING, push=replace(LANDING.push, transport="http"))),
+    ("both sides changed a path", replace(LANDING, carried=replace(LANDING.carried, theirs=("src/app.py",)))),
+    ("another head is carried", replace(LANDING, carried=replace(LANDING.carried, head=oid("other")))),
+    ("the head had another tree", replace(LANDING, carried=replace(LANDING.carried, tree=oid("other")))),
+    ("the head had another base", replace(LANDING, carried=replace(LANDING.carried, base=oid("other")))),
+    ("the merge does something else", replace(LANDING, net=(a_change("elsewhere.py", 51),))),
+    ("the merge is somebody's own", replace(LANDING, commits=(replace(MERGED, changes=NET), LANDING.commits[1]))),
+]
+
+
+@pytest.mark.parametrize("facts", [row[1] for row in CARRIED_NOT], ids=[row[0] for row in CARRIED_NOT])
+def test_they_do_not_where(facts: UpdateFacts) -> None:
+    assert landed(*yes("dev-b", "qa-a"), facts=facts).objects
+
+
+@pytest.mark.parametrize("of", ["what was signed off", "what the merge does"])
+def test_a_rejection_stops_the_lander_whichever_side_it_was_given_of(of: str) -> None:
+    policy = a_policy(four_eyes={"carry_over": CarryOver.ANY})
+    facts = replace(LANDING, net=(a_change("src/app.py", 51, old=oid("now")),))
+    digest = diff_digest(NET) if of == "what was signed off" else facts.diff_digest
+    against = a_sign_off("architect-a", facts, approves=False, diff_digest=digest)
+    for answers, reason in (((), "signed_off"), ((against,), "rejected")):
+        review = a_review(facts, *yes("dev-b", "qa-a"), *answers)
+        assert asked(facts, review, roster=KNOWN, policy=policy).reason == f"four_eyes.{reason}"
 
 
 CONTRIBUTED = [

@@ -73,7 +73,22 @@ GOOD = [
     ("39 digits are no object name", a_creation(f"refs/heads/{'a' * 39}"), new_ref(), "topic_moves"),
 ]  # fmt: skip
 
+FOR_MAIN = "refs/for/main"
+GOOD += [
+    ("a change is proposed", a_creation(FOR_MAIN), new_ref(), "proposed"),
+    ("a change to a release branch is proposed", a_creation("refs/for/release/1"), new_ref(), "proposed"),
+]
+
 BAD = [
+    ("a change to what is not protected", a_creation("refs/for/topic/roses"), new_ref(), "proposal_target"),
+    ("a change to a look-alike of main", a_creation("refs/for/Main"), new_ref(), "proposal_target"),
+    ("a change to nothing", a_creation("refs/for/refs/heads/main"), new_ref(), "proposal_target"),
+    ("refs/for in another case", a_creation("refs/For/main"), new_ref(), "namespace"),
+    ("refs/for itself", a_creation("refs/for"), new_ref(), "namespace"),
+    ("a ref for review that would move", a_push(ref=FOR_MAIN), a_standing(), "namespace"),
+    ("a ref for review that would go", a_deletion(FOR_MAIN), a_standing(), "namespace"),
+    ("a tag that is proposed", a_creation(FOR_MAIN, object_type="tag"), new_ref(), "not_a_commit"),
+    ("a history of its own that is proposed", a_creation(FOR_MAIN, bases=()), new_ref(), "unrelated_history"),
     ("our own pins", a_creation("refs/changes/1/1"), new_ref(), "namespace"),
     ("our own ledger refs", a_creation("refs/ledger/checkpoint"), new_ref(), "namespace"),
     ("replace refs, which change what git shows", a_creation(f"refs/replace/{OLD}"), new_ref(), "namespace"),

@@ -43,7 +43,7 @@ def reasons(source: str) -> set[str]:
 
 def test_the_folder_is_the_list() -> None:
     assert sorted(control.NAME for control in CONTROLS) == NAMES
-    assert [control.NAME for control in CONTROLS] == ["freeze", "ref_rules", "signed_commits", "four_eyes"]
+    assert [control.NAME for control in CONTROLS] == ["freeze", "ref_rules", "proposals", "signed_commits", "four_eyes"]
 
 
 def test_the_collector_sees_every_way_to_give_a_reason() -> None:

@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builders import (
+    A_LANDER,
+    NEW,
+    OLD,
     TOPIC,
     ZERO,
+    a_change,
     a_commit,
     a_deletion,
     a_person,
@@ -18,9 +22,11 @@ from builders import (
     a_signature,
     a_standing,
     a_tag,
+    oid,
 )
 from governance.controls.signed_commits import SignedCommits
 from governance.facts import Person
+from governance.policy import LANDER
 from governance.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -30,7 +36,11 @@ GOOD_COMMIT = a_commit("good")
 DELEGATING = a_principal("dev-a", delegates=("dev-b",))
 GONE = a_principal("docs", delegates=("dev-b",), retired=True)
 
+LANDED = a_commit("landed", author=LANDER, parents=(OLD, NEW), changes=())
+"""What the lander makes: git's own merge, and nothing else."""
+
 GOOD = [
+    ("the lander's automatic merge", a_push(commits=(LANDED, GOOD_COMMIT)), "verified"),
     ("every commit is signed by its author", a_push(commits=(GOOD_COMMIT, a_commit())), "verified"),
     ("authors may differ from commit to commit", a_push(commits=(GOOD_COMMIT, a_commit(author="qa-a"))), "verified"),
     ("the committer is nobody's claim to authorship",
@@ -76,6 +86,14 @@ BAD = [
      (a_commit("ancestor", signature=UNSIGNED), GOOD_COMMIT, a_commit()), "unsigned"),
     ("an unsigned tip above signed ancestors", (GOOD_COMMIT, a_commit(signature=UNSIGNED)), "unsigned"),
     ("of two kinds of fault, the first", TWO_FAULTS, "unsigned"),
+    ("the lander's merge with something by hand", (replace(LANDED, changes=(a_change(),)),), "lander_content"),
+    ("the lander's merge that cannot be made again", (replace(LANDED, measured=False),), "lander_content"),
+    ("a commit of the lander's that is no merge", (replace(LANDED, parents=(OLD,)),), "lander_content"),
+    ("a merge of three by the lander", (replace(LANDED, parents=(OLD, NEW, oid("x"))),), "lander_content"),
+    ("the lander's merge for another author", (replace(LANDED, author=a_person("dev-a")),), "lander_content"),
+    ("somebody's merge in the lander's name", (replace(LANDED, signature=a_signature("dev-a")),), "lander_content"),
+    ("a commit that only was committed by the lander", (a_commit(committer=a_person(LANDER)),), "lander_content"),
+    ("the lander's merge with a co-author", (replace(LANDED, co_authors=(a_person("dev-b"),)),), "lander_content"),
 ]  # fmt: skip
 
 TAGS = [
@@ -94,12 +112,14 @@ TAGS = [
     ("a tag whose tagger and signer are both nobody",
      a_tag(tagger=Person("", ""), signature=replace(a_signature(), principal="")), "tag_not_the_tagger"),
     ("a tag with a hidden header", a_tag(problems=("unknown_header:x",)), "hidden_content"),
+    ("a tag by the lander", a_tag(tagger=a_person(LANDER), signature=a_signature(LANDER)), "lander_content"),
+    ("a tag in the lander's name", a_tag(tagger=a_person(LANDER)), "lander_content"),
     ("a tag of a tag", a_tag(problems=("nested_tag",)), "hidden_content"),
 ]  # fmt: skip
 
 
 def reason_of(facts: UpdateFacts) -> tuple[str, bool]:
-    verdict = SignedCommits.of(a_policy()).evaluate(facts, a_standing(roster=a_roster(DELEGATING, GONE)))
+    verdict = SignedCommits.of(a_policy()).evaluate(facts, a_standing(roster=a_roster(DELEGATING, GONE, A_LANDER)))
     return verdict.reason, verdict.objects
 
 

@@ -115,6 +115,39 @@ def test_the_forges_own_dispatcher_stays_and_is_missed(forged: Forged) -> None:
     assert "it runs ours" in found[0]
 
 
+def test_the_forges_own_review_hook_stays_and_changes_come_by_topics(forged: Forged) -> None:
+    """Gitea and Forgejo have a proc-receive of their own, and the setting that goes with it."""
+    theirs = forged.path / "hooks" / "proc-receive"
+    assert not theirs.exists()
+    assert "receive.procreceiverefs" not in git.config(forged.path)
+    forged.ground.as_git("sh", "-c", f"cat >{theirs}; chmod 755 {theirs}", input="#!/bin/sh\nexit 1\n")
+    forged.ground.as_git(git.program(), "-C", str(forged.path), "config", "receive.procReceiveRefs", "refs/for")
+    head = small(forged, "for-review")
+    done = forged.push(forged.ground["dev-a"], f"{head}:refs/for/main")
+    assert "push.no_review_refs" in done.said
+    assert hook_files.faults(forged.path, identifier=forged.id, dispatched=True) == []
+    forged.ground.as_git("rm", str(theirs))
+    forged.ground.as_git(git.program(), "-C", str(forged.path), "config", "--unset", "receive.procReceiveRefs")
+    assert forged.push(forged.ground["dev-a"], f"{head}:refs/heads/topic/for-review").landed
+
+
+def test_where_no_forge_is_the_host_a_git_user_of_its_own_pins_what_is_pushed_for_review(
+    ground: Separated, tmp_path: Path
+) -> None:
+    plain = Forged(ground, tmp_path, name="plain", host="ssh")
+    plain.said = {"TWINSEAL_USER": "dev-a"}
+    plain.begin()
+    head = small(plain, "for-review")
+    before = plain.refs()
+    done = plain.push(ground["dev-a"], f"{head}:refs/for/main")
+    assert done.landed, done.said
+    new = {ref: oid for ref, oid in plain.refs().items() if ref not in before}
+    assert list(new.values()) == [head]
+    assert next(iter(new)).startswith("refs/changes/")
+    until(lambda: not plain.reserved(), "the pin is seen as applied")
+    assert plain.refs()[MAIN] == before[MAIN]
+
+
 @pytest.mark.parametrize(
     ("host", "code"),
     [("gitlab", "repository.host_unreached"), ("ghes", "repository.host_unreached"), ("svn", "repository.host")],

@@ -9,7 +9,7 @@ from audit.entry import Draft
 from builders import MAIN, NEW, OLD, REPOSITORY, TOPIC, a_policy, oid
 from governance import record
 from governance.errors import ConflictError, DeniedError, RequestError
-from governance.policy import Profile
+from governance.policy import CarryOver, Profile
 from governance.record import SERVICE, Effects, Kind
 from governance.review import acts, changes, registering
 from governance.review.sign_offs import HOUR_MS
@@ -84,7 +84,11 @@ def moved_on(world: ServiceWorld) -> None:
     world.applied(world.decide(Effects(handle="6-6", reserve=((OLD, oid("x"), MAIN),))))
 
 
-def test_what_could_not_land_any_more_is_rejected_but_not_approved(world: ServiceWorld) -> None:
+def test_what_could_not_land_any_more_is_rejected_but_not_approved(
+    world: ServiceWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = a_policy(four_eyes={"carry_over": CarryOver.NEVER})
+    monkeypatch.setattr(world.service.under_lock, "policy", lambda tx: never)
     sign(world, "qa-a")
     moved_on(world)
 
@@ -94,6 +98,13 @@ def test_what_could_not_land_any_more_is_rejected_but_not_approved(world: Servic
     assert "rebases" in refused.value.mend
     sign(world, body={"verdict": "reject", "binding": binding(world)})
     assert [row[0] for row in world.rows("select verdict from sign_off order by seq")] == ["approve", "reject"]
+
+
+def test_what_the_lander_may_still_merge_is_approved_after_the_target_moved(world: ServiceWorld) -> None:
+    moved_on(world)
+
+    sign(world)
+    assert world.rows("select verdict from sign_off") == [("approve",)]
 
 
 def test_what_was_pushed_again_after_the_target_moved_is_approved(world: ServiceWorld) -> None:

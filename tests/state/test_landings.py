@@ -147,7 +147,7 @@ def test_pages_follow_on_each_other_and_never_cut_a_decision_in_two(log: Log) ->
 
 def test_names_are_missing_where_the_document_is_and_counts_are_not(log: Log) -> None:
     gone = {"facts": {"sha256": "00" * 32}, "refs": [[ZERO, oid(9), MAIN]], "signers": [[[ANA, 1]]], "handle": "1-1"}
-    begun = {"allowed": True, "reserve": gone["refs"], "spend": [], "opens": []}
+    begun = {"allowed": True, "reserve": gone["refs"], "spend": [], "opens": [], "landed": []}
     push = log.append(Kind.PUSH_DECIDED, gone | begun)
     assert [(r["decision"], r["count"], r["commits"]) for r in log.landings(key=ANA)] == [(push, 1, [])]
 

@@ -54,6 +54,9 @@ EDITS = {
     "a repository that is only observed": ("update repository set mode='observe'", "repository, row 0"),
     "hooks called good": ("insert into continuity values('garden',1,'x',1,1)", "continuity, row 0"),
     "a gap out of nothing": ("insert into lapse values('garden','r','o','','unreviewed',1)", "lapse, row 0"),
+    "a landing nobody asked for": (
+        "insert into landing values(1,'garden',1,1,'h','dev-a','F','t','queued','','',null,null)", "landing, row 0",
+    ),
     "a statement that may be used again": ("insert into statement values('d',1)", "statement, row 0"),
     "a mark that keeps readers stale": ("update epoch set seq=seq+1 where name='roster'", "epoch, row"),
 }  # fmt: skip

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from governance.entrypoints.cli import admin, keys, ledger, people, review
+from governance.entrypoints.cli import admin, keys, landing, ledger, people, review
 from governance.errors import FactsError, GovernanceError, RecordError, SettingsError, UnavailableError
 
 DONE, REFUSED, USAGE, UNDECIDED = 0, 1, 2, 3
@@ -19,7 +19,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (admin, people, keys, review, ledger):
+for room in (admin, people, keys, review, landing, ledger):
     room.add_to(app)
 
 

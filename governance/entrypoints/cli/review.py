@@ -11,6 +11,9 @@ from governance.entrypoints.cli import repositories
 from governance.entrypoints.cli.options import AsJson, Repo, group
 from governance.entrypoints.cli.repositories import Advisory, HostName, Mode, Wanted, one
 
+UNDERWAY = frozenset({"queued", "landing"})
+"""What `change list` says of an open change instead, where it has been asked to land."""
+
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
@@ -125,7 +128,7 @@ def list_changes(
     rows = [
         (
             c["number"],
-            c["state"],
+            c["landing"]["state"] if c["state"] == "open" and c["landing"]["state"] in UNDERWAY else c["state"],
             c["author"],
             c["title"],
             f"{c['about'].get('units', 0)} in {c['about'].get('files', 0)}",
@@ -148,7 +151,7 @@ def show(number: int, repo: Repo = "", as_json: AsJson = False) -> None:
     terminal.say(f"change {number}, patch set {change['patch_set']}: {change['title']}", style="bold")
     terminal.pairs(
         {
-            "state": change["state"],
+            "state": _state(change),
             "author": change["author"],
             "contributors": ", ".join(about["contributors"]),
             "from → to": f"{change['ref']} → {change['target']}",
@@ -161,6 +164,14 @@ def show(number: int, repo: Repo = "", as_json: AsJson = False) -> None:
     )
     rows = [(s["principal"], s["verdict"], _standing(s), s["seq"]) for s in change["sign_offs"]]
     terminal.table(("sign-off by", "answer", "standing", "entry"), rows, empty="no sign-offs yet")
+
+
+def _state(change: dict[str, Any]) -> str:
+    landing = change["landing"]
+    if change["state"] != "open" or not landing["state"]:
+        return str(change["state"])
+    said = f"; {landing['message']} ({landing['code']})" if landing["state"] == "refused" else ""
+    return f"open; landing asked by {landing['asked_by']}: {landing['state']}{said}"
 
 
 def _standing(given: dict[str, Any]) -> str:
