@@ -77,9 +77,10 @@ def ask(
     session: str = "",
     caller: Caller | None = None,
     advisory: bool = False,
+    mode: str = "enforce",
 ) -> tuple[str, str, bool]:
-    """Return (principal, transport, enforced)."""
-    repository = {"name": "demo", "path": PATH, "git_uid": GIT, "advisory": advisory, "host": host}
+    """Return (principal, transport, enforced), having seen that whether it is observed is said."""
+    repository = {"name": "demo", "path": PATH, "git_uid": GIT, "advisory": advisory, "host": host, "mode": mode}
     line = Line("0" * 40, "1" * 40, "refs/heads/x")
     asked = Hello("r1", session, (line,), (), 1, 1, dict(said))
     connection = state()
@@ -87,6 +88,7 @@ def ask(
         found = identify(connection, asked, repository, Asker(uid, uid == SERVICE, caller))
     finally:
         connection.close()
+    assert found.observed is (mode == "observe")
     return found.principal, found.transport, found.enforced
 
 
@@ -110,6 +112,7 @@ SESSION = Caller("dev-a", "agent", "demo", "t1")
 )
 def test_who_is_believed(host: str, more: dict[str, object], expected: tuple[str, str, bool]) -> None:
     assert ask(host, EVERYTHING, **more) == expected  # type: ignore[arg-type]
+    assert ask(host, EVERYTHING, mode="observe", **more) == expected  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
