@@ -10,8 +10,8 @@ import pytest
 TOP = Path(__file__).parent.parent
 CORE = {
     "errors", "verdict", "facts", "standing", "decision", "approvers", "controls", "explain", "gathered", "completing",
-    "hosts", "patterns", "policy", "policy_reading", "policy_text", "record", "refusals", "strict_yaml", "objects",
-    "signatures", "ports",
+    "hosts", "patterns", "policy", "policy_reading", "policy_text", "record", "ref_names", "refusals", "strict_yaml",
+    "objects", "signatures", "ports",
 }  # fmt: skip
 ROOMS = {"people", "review", "state", "coordinate", "detect", "tell", "play"}
 IMPURE = {
@@ -114,7 +114,7 @@ def test_the_core_touches_no_machine_and_no_clock(module: str) -> None:
 
 @pytest.mark.parametrize("module", [m for m in MODULES if place(m) == "controls"])
 def test_controls_know_only_values(module: str) -> None:
-    allowed = ("controls", "approvers", "facts", "policy", "standing", "verdict")
+    allowed = ("controls", "approvers", "facts", "policy", "ref_names", "standing", "verdict")
     known = {name for name in MODULES[module] if within(name, "governance") and name != "governance"}
 
     assert {name for name in known if place(name) not in allowed} == set()
