@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run demo test kills lint format bench lock clean
+.PHONY: run demo test adversary kills lint format bench lock clean
 
 run: .venv/ready
 	@$(BIN)/twinseal demo --serve
@@ -28,6 +28,9 @@ format: .venv/ready
 
 bench: .venv/ready
 	@$(BIN)/python -m tests.bench $(ONLY)
+
+adversary: .venv/ready
+	@$(BIN)/pytest -q -n auto tests/adversary --card out/adversary.json $(ARGS)
 
 # Nothing younger than a week: a poisoned release is usually found by then.
 lock: .venv/ready

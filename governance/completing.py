@@ -17,6 +17,8 @@ from governance.standing import Roster
 Completed = tuple[UpdateFacts, ...]
 SHA1_HEX = 40
 TITLE_LIMIT = 100
+AHEAD_S = 86_400
+"""How far a commit or tag may be dated into the future: clocks differ by hours, never by more than a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,19 @@ class Proving:
     def person(self, ident: objects.Ident) -> Person:
         """Return who a name in an object claims to be."""
         return Person(ident.email, self.roster.by_email(ident.email))
+
+    def claims(self, *idents: objects.Ident) -> tuple[str, ...]:
+        """Return what these say that cannot be: another principal's name beside one's own address, a day to come."""
+        problems: dict[str, None] = {}
+        for ident in idents:
+            name = ident.name.strip().casefold()
+            other = name if name in self.roster.principals else self.roster.by_email(name)
+            own = self.roster.by_email(ident.email)  # An address that nobody has is a fault of its own.
+            if own and other and other != own:
+                problems[f"name_of_another: {other}"] = None
+            if ident.time > self.at + AHEAD_S:
+                problems["dated_ahead"] = None
+        return tuple(problems)
 
     def signatures(self, items: Sequence[tuple[bytes, bytes | None]]) -> list[SignatureFacts]:
         """Return what each signature proves, in order."""
@@ -78,7 +93,11 @@ def _commits(found: Gathered, proving: Proving) -> Mapping[str, CommitFacts]:
             committer=proving.person(commit.committer),
             co_authors=tuple(proving.person(ident) for ident in commit.co_authors),
             signature=proved[oid],
-            problems=(*commit.problems, *found.commits[oid].problems),
+            problems=(
+                *commit.problems,
+                *proving.claims(commit.author, commit.committer, *commit.co_authors),
+                *found.commits[oid].problems,
+            ),
             changes=found.commits[oid].changes,
             measured=found.commits[oid].measured,
         )
@@ -160,7 +179,7 @@ def _tag(ref: GatheredRef, proving: Proving) -> TagFacts:
             f"{ref.line.ref}: expected facts about {tag.object}, which the tag names, got {ref.tag_target}"
         )
     signature = proving.signatures([(tag.payload, tag.signature)])[0]
-    problems = (*tag.problems, *ref.problems)
+    problems = (*tag.problems, *proving.claims(tag.tagger), *ref.problems)
     return TagFacts(tag.name, proving.person(tag.tagger), tag.object, tag.type, signature, problems)
 
 

@@ -28,6 +28,10 @@ class Content(StrEnum):
     SYMLINK = "symlink"
     SUBMODULE = "submodule"
     LFS = "lfs"
+    UNSEEN = "unseen"
+    """Text, or a path, with characters that are not shown, or that reorder what is."""
+    TREE_PROBLEM = "tree-problem"
+    """It stands in its tree in a way that readers take differently."""
 
 
 @dataclass(frozen=True, slots=True)

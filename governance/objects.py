@@ -15,10 +15,14 @@ from governance.errors import ObjectError
 from governance.signatures import MAX_SIGNATURE
 
 _OID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
-_IDENT = re.compile(rb"([^<>]*) <([^<>]*)> (0|[1-9][0-9]{0,10}) [+-][0-9]{4}\Z")
+_IDENT = re.compile(rb"([^<>]*) <([^<>]*)> (0|[1-9][0-9]{0,10}) [+-](?:0[0-9]|1[0-4])[0-5][0-9]\Z")
 _CO_AUTHOR = re.compile(rb"^[ \t]*co[ \t-]*authored[ \t-]*by[ \t]*:(.*)$", re.IGNORECASE)
 _HEADER_NAME = re.compile(rb"[!-~]{1,64}\Z")
 _TAG_SIGNATURE = re.compile(rb"^-----BEGIN (?:(?:PGP|SSH) SIGNATURE|PGP MESSAGE|SIGNED MESSAGE)-----", re.MULTILINE)
+_UNSEEN = re.compile(
+    rb"[\x01-\x08\x0b-\x0c\x0e-\x1f\x7f]|\r(?!\n|\Z)|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]"
+)
+"""What a terminal obeys or a page reorders (CVE-2021-42574), as UTF-8 has it. NUL has a code of its own."""
 _TYPES = frozenset({b"commit", b"tree", b"blob", b"tag"})
 
 
@@ -91,6 +95,8 @@ def parse_commit(raw: bytes) -> Commit:
     co_authors, malformed = _co_authors(message)
     if malformed:
         problems.append("co_author_malformed")
+    if len(set(parents)) < len(parents):
+        problems.append("duplicate_parent")
     return Commit(
         tree=tree,
         parents=tuple(parents),
@@ -100,7 +106,7 @@ def parse_commit(raw: bytes) -> Commit:
         message=message,
         payload=_join((header for header in whole if header.name != ours), message),
         signature=_signature(headers, ours),
-        problems=(*problems, *_body_problems(raw, message)),
+        problems=(*problems, *_body_problems(raw, message, whole)),
     )
 
 
@@ -111,6 +117,7 @@ def parse_tag(raw: bytes) -> Tag:
         ObjectError: not a tag, or one that contradicts itself.
     """
     headers, body = _split(raw)
+    whole = list(headers)
     target = _oid(_take(headers, b"object"), "object")
     kind = _take(headers, b"type").value
     if kind not in _TYPES:
@@ -134,7 +141,7 @@ def parse_tag(raw: bytes) -> Tag:
         message=message,
         payload=raw[: len(raw) - len(signature or b"")],
         signature=signature,
-        problems=(*problems, *_body_problems(raw, message)),
+        problems=(*problems, *_body_problems(raw, message, whole)),
     )
 
 
@@ -212,8 +219,10 @@ def _extra_problems(headers: list[_Header], ours: bytes | None, *, once: set[byt
     return list(problems)
 
 
-def _body_problems(raw: bytes, message: bytes) -> list[str]:
+def _body_problems(raw: bytes, message: bytes, headers: Iterable[_Header]) -> list[str]:
     problems = ["nul_in_message"] if b"\0" in message else []
+    if any(_UNSEEN.search(text) for text in (message, *(header.value for header in headers))):
+        problems.append("unseen_characters")
     try:
         raw.decode("utf-8")
     except UnicodeDecodeError:

@@ -246,6 +246,12 @@ class Ground:
             found += [json.loads(item["body"]) for item in items]
         return [entry for entry in found if kind in {"", entry["kind"]}]
 
+    def entry(self, seq: int) -> dict[str, Any]:
+        """Return one entry of the ledger, as the service shows it."""
+        found: dict[str, Any] = json.loads(self.owner.get(f"/ledger/entries/{seq}").body["body"])
+        assert found["seq"] == seq
+        return found
+
     def twinseal(self, *args: str, data: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run a command of ours as the operator of this service."""
         env = self.play.environment("owner") | ({"TWINSEAL_DATA": str(data)} if data else {})
@@ -292,12 +298,21 @@ class Repository:
         return answer
 
     def git(self, *args: str, text: bytes = b"", index: Path | None = None) -> str:
-        """Run git in the shared store; it must succeed."""
+        """Run git in the shared store; it must succeed. What it says comes as text without its ends."""
+        return self.raw(*args, text=text, index=index).decode().strip()
+
+    def raw(self, *args: str, text: bytes = b"", index: Path | None = None) -> bytes:
+        """Likewise, as bytes."""
         env = ENVIRONMENT | ({"GIT_INDEX_FILE": str(index)} if index else {})
         command = [git.program(), "-C", str(self.work), *args]
         done = subprocess.run(command, input=text, env=env, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode()
-        return done.stdout.decode().strip()
+        return done.stdout
+
+    def config(self, name: str, value: str) -> None:
+        """Set something in the governed repository, as only its git user could."""
+        command = [git.program(), "-C", str(self.path), "config", name, value]
+        subprocess.run(command, check=True, env=ENVIRONMENT)
 
     def tree(self, files: Files, *, base: str = "") -> str:
         """Write a tree: that of a commit, with these files changed."""

@@ -334,3 +334,24 @@ def test_a_tag_is_consistent_with_what_it_names(raw: bytes, changed: dict[str, o
         return
     with pytest.raises(FactsError, match=why):
         tagged(raw, **changed)
+
+
+@pytest.mark.parametrize(
+    ("changed", "problems"),
+    [
+        ({"author": "dev-a <dev-a@example.org>"}, ()),
+        ({"author": "Ana Archer <dev-a@example.org>"}, ()),
+        ({"author": "qa-a <dev-a@example.org>"}, ("name_of_another: qa-a",)),
+        ({"author": " QA-A <dev-a@example.org>"}, ("name_of_another: qa-a",)),
+        ({"author": "qa-a@example.org <dev-a@example.org>"}, ("name_of_another: qa-a",)),
+        ({"committer": "qa-a <dev-a@example.org>"}, ("name_of_another: qa-a",)),
+        ({"committer": "qa-a <nobody@example.org>"}, ()),
+        ({"message": "x\n\nCo-authored-by: dev-a <qa-a@example.org>\n"}, ("name_of_another: dev-a",)),
+        ({"when": FAR_OFF // 1000 + 86_400}, ()),
+        ({"when": FAR_OFF // 1000 + 86_401}, ("dated_ahead",)),
+    ],
+)
+def test_a_commit_that_claims_what_cannot_be_is_odd(changed: dict[str, object], problems: tuple[str, ...]) -> None:
+    told = {"author": "dev-a <dev-a@example.org>", **changed}
+    (facts,) = completed(found(sign_commit(commit_bytes(TREE, (OLD,), **told), key_of("dev-a"))))
+    assert facts.commits[0].problems == problems

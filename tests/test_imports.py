@@ -11,7 +11,7 @@ TOP = Path(__file__).parent.parent
 CORE = {
     "errors", "verdict", "facts", "standing", "decision", "approvers", "controls", "explain", "gathered", "completing",
     "baseline", "carry", "hosts", "observing", "options", "patterns", "policy", "policy_reading", "policy_text",
-    "record", "refusals", "strict_yaml", "objects", "signatures", "ports",
+    "record", "ref_names", "refusals", "strict_yaml", "objects", "signatures", "ports",
 }  # fmt: skip
 ROOMS = {"people", "review", "state", "coordinate", "detect", "tell", "play"}
 MIDDLE = {"continuity", "identify", "lander", "moves", "receive", "reconcile", "service", "undecided"}
@@ -120,7 +120,7 @@ def test_the_core_touches_no_machine_and_no_clock(module: str) -> None:
 
 @pytest.mark.parametrize("module", [m for m in MODULES if place(m) == "controls"])
 def test_controls_know_only_values(module: str) -> None:
-    allowed = ("controls", "approvers", "carry", "options", "facts", "policy", "standing", "verdict")
+    allowed = ("controls", "approvers", "carry", "options", "facts", "policy", "ref_names", "standing", "verdict")
     known = {name for name in MODULES[module] if within(name, "governance") and name != "governance"}
 
     assert {name for name in known if place(name) not in allowed} == set()

@@ -113,6 +113,8 @@ LIES = [
             b"Ana <ana@example.org> 1 +000",
             b"Ana <ana@example.org> 1 0000",
             b"Ana <ana@example.org> 1 +00000",
+            b"Ana <ana@example.org> 1 +1500",
+            b"Ana <ana@example.org> 1 -0060",
             b"Ana <ana@example.org> 01 +0000",
             b"Ana <ana@example.org> -1 +0000",
             b"Ana <ana@example.org> 1.5 +0000",
@@ -153,6 +155,19 @@ PROBLEMS = [
     ("a look-alike of the signature header", HEAD + b"gpgsiG x\n\ny", ("unknown_header:gpgsiG",)),
     ("another look-alike", HEAD + b"gpgsig2 x\n\ny", ("unknown_header:gpgsig2",)),
     ("a co-author without address", HEAD + b"\nCo-authored-by: Bob", ("co_author_malformed",)),
+    (
+        "one parent twice",
+        HEAD.replace(b"author", b"parent %s\nparent %s\nauthor" % ((b"1" * 40,) * 2), 1) + b"\n",
+        ("duplicate_parent",),
+    ),
+    ("an escape in the message", HEAD + b"\nx\x1b[8my", ("unseen_characters",)),
+    ("a return that hides the line", HEAD + b"\nevil\rgood\n", ("unseen_characters",)),
+    ("text turned round", HEAD + "\n\u202e".encode(), ("unseen_characters",)),
+    ("an isolate that is never closed", HEAD + "\n\u2067".encode(), ("unseen_characters",)),
+    ("a control of the second set", HEAD + "\n\x9b".encode(), ("unseen_characters",)),
+    ("an escape in a name", HEAD.replace(b"Ana", b"\x1b[8mAna", 1) + b"\n", ("unseen_characters",)),
+    ("lines that end as on Windows", HEAD + b"\nx\r\n\r\ny\r\n", ()),
+    ("tabs and marks of direction", HEAD + "\n\tx \u200f\u200d".encode(), ()),
     ("several", HEAD + b"encoding x\n\n\0\xff", ("encoding_header", "nul_in_message", "not_utf8")),
 ]
 

@@ -23,6 +23,11 @@ from governance.verdict import Verdict
 SHOWN = 3
 """How many reasons of one kind a message names before it counts the rest."""
 
+_OPAQUE = {
+    Content.UNSEEN: "holds characters that are not shown",
+    Content.TREE_PROBLEM: "is another file to some readers",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Need:
@@ -58,7 +63,7 @@ def _opaque(facts: UpdateFacts) -> list[str]:
     said = []
     for change in all_changes(facts):
         if change.content is not Content.TEXT:
-            said.append(f"{change.path} is a {change.content.value}")
+            said.append(f"{change.path} {_OPAQUE.get(change.content, f'is a {change.content.value}')}")
         elif change.mode_changed:
             said.append(f"{change.path} has mode {change.new_mode}")
     return said

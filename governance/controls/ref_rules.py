@@ -16,12 +16,13 @@ from typing import ClassVar, Self
 from governance.controls._base import satisfied, unsatisfied
 from governance.facts import UpdateFacts, is_zero
 from governance.policy import OWNER, PROPOSALS, Policy
+from governance.ref_names import endings, reads_like_object, taken_for
 from governance.standing import Standing
 from governance.verdict import Verdict
 
 PLAIN_NAME = re.compile(r"refs/(heads|tags|for)/[A-Za-z0-9][A-Za-z0-9._/+@-]*")
-OBJECT_NAME = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})")
 LANDING = "Push the same commit to a topic branch: git push origin HEAD:refs/heads/topic/<name>"
+ANOTHER = ("Choose a name that means one thing only.",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +54,20 @@ class RefRules:
     def _name(self, facts: UpdateFacts, standing: Standing) -> Verdict | None:
         del standing
         ref, short = facts.ref, facts.ref.split("/", 2)[-1]
-        if not PLAIN_NAME.fullmatch(ref) or ".." in ref or "//" in ref or "@{" in ref:
+        if not PLAIN_NAME.fullmatch(ref) or any(odd in ref for odd in ("..", "//", "@{", "./")):
             allowed = "refs/heads/, refs/tags/ and refs/for/ with letters, digits and ._/+@-"
             return unsatisfied(self, "namespace", f"{ref} is not a ref that can be pushed here; expected {allowed}")
-        if short == "HEAD":
-            return unsatisfied(self, "reserved_name", f"{ref} would be taken for HEAD")
-        if OBJECT_NAME.fullmatch(short):
-            return unsatisfied(self, "looks_like_object", f"{ref} reads like an object name")
+        if taken := taken_for(short):
+            return unsatisfied(self, "reserved_name", f"{ref} would be taken for {taken}", mend=ANOTHER)
+        if reads_like_object(short):
+            return unsatisfied(self, "looks_like_object", f"{ref} reads like an object name", mend=ANOTHER)
         twin = self._protected_twin(ref)
         if twin:
             return unsatisfied(self, "look_alike", f"{ref} differs from the protected {twin} only in case or form")
-        if self.policy.is_tag(ref) and self.policy.is_protected(f"refs/heads/{short}"):
-            return unsatisfied(self, "tag_shadows_branch", f"tag {short} has the name of a protected branch")
+        shadowed = [n for n in endings(short) if n == "HEAD" or self.policy.is_protected(f"refs/heads/{n}")]
+        if self.policy.is_tag(ref) and shadowed:
+            said = f"tag {short} would stand before the branch {shadowed[0]}, here or in a clone"
+            return unsatisfied(self, "tag_shadows_branch", said, mend=ANOTHER)
         known = self.policy.is_tag(ref) or self.policy.is_protected(ref) or self.policy.is_topic(ref)
         if not known and not ref.startswith(PROPOSALS):
             return unsatisfied(self, "namespace", f"{ref} is in no namespace that the policy opens")

@@ -4,7 +4,7 @@ All trees of a push are compared level by level, so that git is asked for hundre
 """
 
 from . import Undecided
-from .counting import Budget, Side, measure
+from .counting import Budget, Side, measure, unseen
 from .objects import too_large
 from .trees import SUBMODULE, Difference, Tree
 
@@ -53,23 +53,29 @@ class Changes:
         changes: list[Change] = []
         problems: list[str] = []
         # A stack, and a count on the way: a few nested trees that repeat themselves can stand for billions of files.
-        waiting = [("", old, new)]
+        waiting = [("", old, new, True)]
         while waiting:
-            directory, *pair = waiting.pop()
+            directory, *pair, plain = waiting.pop()
             if pair[0] == pair[1]:
                 continue
             difference = self._differences[pair[0], pair[1]]
-            waiting += [(f"{directory}{name}/", was, now) for name, was, now in difference.subtrees]
+            twins = difference.twins
+            waiting += [
+                (f"{directory}{name}/", was, now, plain and name not in twins) for name, was, now in difference.subtrees
+            ]
             problems += [f"{code}: {directory}{name}" for code, name in difference.problems]
             self._count += len(difference.leaves) + len(difference.subtrees) + len(difference.problems)
             if self._count > LIMIT:
                 raise too_large(f"more than {LIMIT:,} changes to files", f"{LIMIT:,}")
             for name, was, now, trusted in difference.leaves:
-                changes.append(self._change(directory + name, was, now, trusted=trusted))
+                sure = trusted and plain and name not in twins
+                changes.append(self._change(directory + name, was, now, trusted=sure))
         return sorted(changes), sorted(problems)
 
     def _change(self, path: str, was: "Entry", now: "Entry", *, trusted: bool) -> "Change":
         measured = self._measures[was, now] if trusted else ("tree-problem", 0, 0)
+        if measured[0] == "text" and (min(path) < " " or unseen(path.encode("latin-1"))):
+            measured = ("unseen", *measured[1:])
         return (path, was[0], now[0], was[1] or self._zeros, now[1] or self._zeros, *measured)
 
 

@@ -11,9 +11,17 @@ CAP = 400
 STEPS = 2_000_000
 """Inner steps for all files of a push together, about half a second."""
 
-_POINTER = b"version https://git-lfs.github.com/spec/"
+# What git-lfs takes for a pointer: its own name or an older one on a first line, after any blanks, in a small file.
+_POINTERS = (b"git-lfs", b"hawser", b"git-media")
+_POINTER_SIZE = 1 << 10
+
+# Controls but tab, line feed, form feed and return: a terminal obeys them. Then what turns the writing round
+# (CVE-2021-42574), and the second set of controls, both as UTF-8 has them.
+_CONTROLS = bytes({*range(32), 127} - {*b"\t\n\f\r"})
+_UNSEEN = [chr(each).encode() for each in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0x80, 0xA0))]
+_BEGINNINGS = {each[:-1] for each in _UNSEEN}
 _KINDS = {LINK: "symlink", SUBMODULE: "submodule"}
-_HARDEST_FIRST = ("submodule", "symlink", "lfs", "binary", "text")
+_HARDEST_FIRST = ("submodule", "symlink", "lfs", "binary", "unseen", "text")
 
 
 class Budget:
@@ -43,7 +51,21 @@ class Side:
             return _KINDS[self.mode]
         if self.content is None or self.text is None:
             return "binary"
-        return "lfs" if self.content.startswith(_POINTER) else "text"
+        if self.size < _POINTER_SIZE and _is_pointer(self.content):
+            return "lfs"
+        return "unseen" if unseen(self.content) else "text"
+
+
+def unseen(text: bytes) -> bool:
+    """Tell whether something in this is not shown, or reorders what is. A few passes at the speed of memory."""
+    if len(text.translate(None, _CONTROLS)) < len(text):
+        return True
+    return any(each in text for each in _BEGINNINGS) and any(each in text for each in _UNSEEN)
+
+
+def _is_pointer(content: bytes) -> bool:
+    first = content.lstrip().partition(b"\n")[0]
+    return first.startswith(b"version ") and any(name in first for name in _POINTERS)
 
 
 def as_text(content: bytes) -> str | None:

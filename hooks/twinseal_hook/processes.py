@@ -28,6 +28,8 @@ _CLEAN = {
     b"HOME": b"/nonexistent",
     b"LC_ALL": b"C",
     b"GIT_NO_REPLACE_OBJECTS": b"1",
+    b"GIT_GRAFT_FILE": b"/dev/null",  # Neither these ...
+    b"GIT_SHALLOW_FILE": b"",  # ... nor where a history was cut decide what a commit's parents are.
     b"GIT_OPTIONAL_LOCKS": b"0",
     b"GIT_CONFIG_NOSYSTEM": b"1",
     b"GIT_CONFIG_GLOBAL": b"/dev/null",

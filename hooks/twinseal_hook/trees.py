@@ -48,9 +48,10 @@ class Difference:
 
     ``leaves`` are (name, old, new, trusted); an untrusted one stands in a way that readers take differently.
     ``subtrees`` are (name, old name or "", new name or ""). ``problems`` are (code, name), of the new tree alone.
+    ``twins`` are names that are new here and that some file system takes for another name of the new tree.
     """
 
-    __slots__ = ("leaves", "problems", "subtrees")
+    __slots__ = ("leaves", "problems", "subtrees", "twins")
 
     def __init__(self, old: Tree, new: Tree) -> None:
         self.leaves: list[tuple[str, Entry, Entry, bool]] = []
@@ -59,6 +60,7 @@ class Difference:
         twice = {name for code, name in self.problems if code == "duplicate_entry"}
         before = _by_name(old, new)
         after = _by_name(new, old)
+        self.twins = _twins(new, after.keys() - before.keys())
         for name in sorted(before.keys() | after.keys()):
             was, now = before.get(name, []), after.get(name, [])
             problems = [(code, name) for raw_mode, _ in now for code in _entry_problems(raw_mode, name)]
@@ -77,6 +79,28 @@ class Difference:
             old, new = [_unless(each) for each in old], [_unless(each) for each in new]
         if old[0] != new[0]:
             self.leaves.append((name, old[0], new[0], trusted))
+
+
+def _twins(tree: Tree, added: "set[str]") -> "set[str]":
+    """Return those of the added names that differ from another only in case or in the form of their letters."""
+    if not added:
+        return added
+    joined = b"\0".join([key.removesuffix(b"/") for key in tree.keys])
+    if joined.isascii() and len(set(joined.lower().split(b"\0"))) == len(tree.keys):
+        return set()
+    seen: dict[str, int] = {}
+    for name in joined.split(b"\0"):
+        seen[_folded(name)] = seen.get(_folded(name), 0) + 1
+    return {name for name in added if seen.get(_folded(name.encode("latin-1")), 0) > 1}
+
+
+def _folded(name: bytes) -> str:
+    if name.isascii():
+        return name.decode().lower()
+    from unicodedata import normalize
+
+    text = name.decode("utf-8", "replace").translate(_IGNORED)
+    return normalize("NFC", normalize("NFKC", text).casefold())
 
 
 def _if(mode: str, oid: str) -> str:
@@ -98,7 +122,7 @@ def _by_name(tree: Tree, other: Tree) -> dict[str, list[tuple[bytes, str]]]:
 
 
 def _entry(mode: bytes, oid: str) -> "Entry":
-    return _MODES.get(mode.lstrip(b"0")) or mode.decode("latin-1"), oid
+    return _MODES.get(mode.lstrip(b"0")) or mode.decode("latin-1").zfill(len(DIRECTORY)), oid
 
 
 def _order_problems(tree: Tree) -> "Iterator[tuple[str, str]]":

@@ -5,7 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from adversary.card import Card, Case
 from playing import Ground, Member, Repository
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--card", metavar="FILE", help="write the score card of the attacks there, and show it")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    path = config.getoption("--card", None)
+    if path and not hasattr(config, "workerinput"):  # One card, kept by the process that all workers report to.
+        config.pluginmanager.register(Card(Path(path)))
 
 
 @pytest.fixture(scope="session")
@@ -18,11 +29,28 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 
 
 @pytest.fixture
+def case(request: pytest.FixtureRequest, ground: Ground) -> Case:
+    """What this test sees of the attacks it is marked with."""
+    made = Case(ground)
+    ids = [each for mark in request.node.iter_markers("attack") for each in mark.args]
+    request.node.user_properties.append(("attack", (ids, made.seen)))
+    return made
+
+
+@pytest.fixture
 def started(ground: Ground, tmp_path: Path) -> Repository:
     """A governed repository whose target branch has its first commit."""
     repository = ground.govern(tmp_path)
     repository.begin()
     return repository
+
+
+@pytest.fixture
+def lax(started: Repository) -> Repository:
+    """Likewise, with git's own checks of objects switched off: what is refused, we refuse."""
+    for name in ("receive.fsckObjects", "transfer.fsckObjects"):
+        started.config(name, "false")
+    return started
 
 
 @pytest.fixture(scope="session")

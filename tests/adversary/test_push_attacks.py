@@ -1,56 +1,24 @@
-"""Attacks on a push, over real git and real HTTP: the wire (G), the size of a change (P), and a hook that lies.
+"""Attacks on a push, over real git and real HTTP: the wire (G), the socket, and a hook that lies.
 
 Each attack stands beside its honest twin, which lands from the same starting point.
 """
 
 from __future__ import annotations
 
-import hashlib
-import http.client
 import json
 import os
 import socket
 import subprocess
 import sys
-from base64 import b64encode
-from contextlib import closing
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
+from adversary.card import Case, attack
+from adversary.raw import BOGUS, NEXT, raw_push, small
 from governance.adapters import git
-from playing import ENVIRONMENT, MAIN, ZEROS, Files, Ground, Member, Repository, lines, until
-
-EMPTY_PACK = b"PACK" + (2).to_bytes(4, "big") + (0).to_bytes(4, "big")
-BOGUS = "deadbeef" * 5
-NEXT = "refs/heads/topic/next"
-
-
-def small(repository: Repository, dev: Member) -> str:
-    return repository.commit(dev, {"notes": "one line\n"}, repository.refs()[MAIN])
-
-
-def raw_push(repository: Repository, by: Member, *commands: str) -> str:
-    """Send ref updates as no git would; return what receive-pack reported."""
-    packets = [f"{line}\0report-status side-band-64k\n" if not n else f"{line}\n" for n, line in enumerate(commands)]
-    body = b"".join(f"{len(packet) + 4:04x}{packet}".encode() for packet in packets) + b"0000"
-    body += EMPTY_PACK + hashlib.sha1(EMPTY_PACK).digest()
-    basic = b64encode(f"{by.name}:{by.tokens[repository.name]}".encode()).decode()
-    headers = {"Content-Type": "application/x-git-receive-pack-request", "Authorization": f"Basic {basic}"}
-    with closing(http.client.HTTPConnection(*repository.ground.address, timeout=30)) as connection:
-        connection.request("POST", f"/git/{repository.name}.git/git-receive-pack", body, headers)
-        return joined(connection.getresponse().read())
-
-
-def joined(packets: bytes) -> str:
-    """Return what stands in packets of a side band, put together again (gitprotocol-pack(5))."""
-    text = b""
-    while packets:
-        length = max(int(packets[:4], 16), 4)
-        text += packets[5:length]
-        packets = packets[length:]
-    return text.decode("utf-8", "replace")
+from playing import ENVIRONMENT, MAIN, ZEROS, Ground, Member, Repository, lines, until
 
 
 def lands(repository: Repository, dev: Member, head: str) -> None:
@@ -62,262 +30,160 @@ def lands(repository: Repository, dev: Member, head: str) -> None:
 class TestTheWire:
     """What a push may say that git's own client would not."""
 
-    def test_g01_laundering_through_a_topic_counts_all_that_lands(self, started: Repository, dev: Member) -> None:
+    @attack("G-01")
+    def test_g01_laundering_through_a_topic_counts_all_that_lands(
+        self, case: Case, started: Repository, dev: Member
+    ) -> None:
         large = started.commit(dev, {"evil": lines(200)}, started.refs()[MAIN])
         assert started.push(dev, f"{large}:refs/heads/feature/x").landed
-        assert started.push(dev, f"{large}:{MAIN}").code == "four_eyes.missing_sign_offs"
+        case.refused(started.push(dev, f"{large}:{MAIN}"), "four_eyes.missing_sign_offs")
         honest = small(started, dev)
         assert started.push(dev, f"{honest}:refs/heads/feature/y").landed
-        lands(started, dev, honest)
+        case.lands(started, dev, honest)
 
-    def test_g01_in_slices_of_which_each_is_small(self, started: Repository, dev: Member) -> None:
+    @attack("G-01")
+    def test_g01_in_slices_of_which_each_is_small(self, case: Case, started: Repository, dev: Member) -> None:
         """Below the threshold each; pushed together they are one change above it."""
         head = started.refs()[MAIN]
         for number in range(3):
             head = started.commit(dev, {f"slice{number}": lines(20)}, head)
-        assert started.push(dev, f"{head}:{MAIN}").code == "four_eyes.no_change"
-        lands(started, dev, started.commit(dev, {"slice0": lines(20)}, started.refs()[MAIN]))
+        case.refused(started.push(dev, f"{head}:{MAIN}"), "four_eyes.no_change")
+        case.lands(started, dev, started.commit(dev, {"slice0": lines(20)}, started.refs()[MAIN]))
 
-    def test_g02_a_new_protected_branch_is_a_change_however_small(self, started: Repository, dev: Member) -> None:
+    @attack("G-02")
+    def test_g02_a_new_protected_branch_is_a_change_however_small(
+        self, case: Case, started: Repository, dev: Member
+    ) -> None:
         head = small(started, dev)
         assert started.push(dev, f"{head}:refs/heads/topic/x").landed
-        assert started.push(dev, f"{head}:refs/heads/release/1").code == "four_eyes.no_change"
-        lands(started, dev, head)
+        case.refused(started.push(dev, f"{head}:refs/heads/release/1"), "four_eyes.no_change")
+        case.lands(started, dev, head)
 
-    def test_g03_from_nothing_to_nothing_deletes_nothing(self, started: Repository, dev: Member) -> None:
+    @attack("G-03")
+    def test_g03_from_nothing_to_nothing_deletes_nothing(self, case: Case, started: Repository, dev: Member) -> None:
         before = started.refs()
-        said = raw_push(started, dev, f"{ZEROS} {ZEROS} {MAIN}")
-        assert "ref_rules.nothing_to_nothing" in said
+        case.refused(raw_push(started, dev, f"{ZEROS} {ZEROS} {MAIN}"), "ref_rules.nothing_to_nothing")
         assert started.refs() == before
-        lands(started, dev, small(started, dev))
+        case.lands(started, dev, small(started, dev))
 
     @pytest.mark.parametrize("old", [BOGUS, ZEROS, "the tip of a topic"])
+    @attack("G-04", "G-05")
     def test_g04_g05_a_lie_about_the_old_value_is_seen_before_anything_else(
-        self, started: Repository, dev: Member, old: str
+        self, case: Case, started: Repository, dev: Member, old: str
     ) -> None:
         head = small(started, dev)
         assert started.push(dev, f"{head}:{NEXT}").landed
         before = started.refs()
         claimed = head if old.startswith("the") else old
         for new in (ZEROS, head):
-            said = raw_push(started, dev, f"{claimed} {new} {MAIN}")
-            assert "Refused (ref_rules." in said, said
+            codes = "ref_rules.stale_old", "ref_rules.nothing_to_nothing", "ref_rules.no_change"
+            case.refused(raw_push(started, dev, f"{claimed} {new} {MAIN}"), *codes)
             assert started.refs() == before
-        decided = started.ground.entries("push.decided")
-        assert not decided[-1]["data"]["allowed"]
-        lands(started, dev, head)
+        case.lands(started, dev, head)
 
-    def test_g06_g07_a_second_protected_ref_is_not_judged_by_the_first(self, started: Repository, dev: Member) -> None:
+    @attack("G-06", "G-07")
+    def test_g06_g07_a_second_protected_ref_is_not_judged_by_the_first(
+        self, case: Case, started: Repository, dev: Member
+    ) -> None:
         head, before = small(started, dev), started.refs()
         for order in ((MAIN, "refs/heads/release/1"), ("refs/heads/release/1", MAIN)):
             refused = started.push(dev, *(f"{head}:{ref}" for ref in order))
-            assert refused.code == "ref_rules.several_protected", refused.said
+            case.refused(refused, "ref_rules.several_protected")
         evil = started.commit(dev, {"evil": lines(200)}, before[MAIN])
-        assert started.push(dev, f"{head}:{NEXT}", f"{evil}:{MAIN}").code == "four_eyes.no_change"
+        case.refused(started.push(dev, f"{head}:{NEXT}", f"{evil}:{MAIN}"), "four_eyes.no_change")
         assert started.refs() == before
-        lands(started, dev, head)
+        case.lands(started, dev, head)
 
-    def test_g08_g09_replacements_cannot_be_pushed_in_any_order(self, started: Repository, dev: Member) -> None:
+    @attack("G-08", "G-09")
+    def test_g08_g09_replacements_cannot_be_pushed_in_any_order(
+        self, case: Case, started: Repository, dev: Member
+    ) -> None:
         head, before = small(started, dev), started.refs()
         evil = started.commit(dev, {"evil": lines(300)}, before[MAIN])
         replace = f"{head}:refs/replace/{evil}"
-        assert started.push(dev, replace).code == "ref_rules.namespace"
-        assert started.push(dev, replace, f"{evil}:{MAIN}").code != ""
-        assert started.push(dev, f"{evil}:{MAIN}", replace).code != ""
+        case.refused(started.push(dev, replace), "ref_rules.namespace")
+        codes = "ref_rules.namespace", "four_eyes.no_change"
+        case.refused(started.push(dev, replace, f"{evil}:{MAIN}"), *codes)
+        case.refused(started.push(dev, f"{evil}:{MAIN}", replace), *codes)
         assert started.refs() == before
-        lands(started, dev, head)
+        case.lands(started, dev, head)
 
+    @attack("G-10")
     def test_g10_an_alias_on_the_server_is_refused_by_the_name_it_points_to(
-        self, started: Repository, dev: Member
+        self, case: Case, started: Repository, dev: Member
     ) -> None:
         head, before = small(started, dev), started.refs()[MAIN]
         alias = started.path / "refs" / "heads" / "master"
         alias.write_text(f"ref: {MAIN}\n")
         refused = started.push(dev, f"{head}:refs/heads/master")
-        assert refused.code == "ref_rules.symbolic", refused.said
+        case.refused(refused, "ref_rules.symbolic")
         assert started.refs()[MAIN] == before
         alias.unlink()
-        lands(started, dev, head)
+        case.lands(started, dev, head)
 
-    @pytest.mark.parametrize(
-        ("ref", "code"),
-        [
-            pytest.param("refs/tags/main", "ref_rules.tag_shadows_branch", id="G-11"),
-            pytest.param(f"refs/heads/{'ab' * 20}", "ref_rules.looks_like_object", id="G-13"),
-            pytest.param("refs/notes/commits", "ref_rules.namespace", id="G-14 notes"),
-            pytest.param("refs/changes/1/1", "ref_rules.namespace", id="G-14 pins"),
-            pytest.param("refs/ledger/head", "ref_rules.namespace", id="G-14 ours"),
-            pytest.param("refs/heads/MAIN", "ref_rules.look_alike", id="T-15 case"),
-            pytest.param("refs/heads/m\u0430in", "ref_rules.namespace", id="T-15 Cyrillic"),
-            pytest.param("refs/heads/ma\u200bin", "ref_rules.namespace", id="T-15 zero width"),
-            pytest.param("refs/tags/light", "ref_rules.tag_lightweight", id="G-16"),
-            pytest.param("refs/heads/-rf", "ref_rules.namespace", id="an option"),
-            pytest.param("refs/heads/HEAD", "ref_rules.reserved_name", id="HEAD"),
-        ],
-    )
-    def test_a_ref_that_is_not_what_it_reads_as_is_refused(
-        self, started: Repository, dev: Member, ref: str, code: str
-    ) -> None:
-        head, before = small(started, dev), started.refs()
-        refused = started.push(dev, f"{head}:{ref}")
-        assert refused.code == code, refused.said
-        assert started.refs() == before
-        assert started.push(dev, f"{head}:{NEXT}").landed
-
-    def test_g22_a_shallow_history_is_refused(self, started: Repository, dev: Member) -> None:
+    @attack("G-22")
+    def test_g22_a_shallow_history_is_refused(self, case: Case, started: Repository, dev: Member) -> None:
         first = started.refs()[MAIN]
         hidden = started.commit(dev, {"evil": lines(200)}, first)
         tip = started.commit(dev, {"notes": "1\n"}, hidden)
         shallow = started.work / ".git" / "shallow"
         shallow.write_text(f"{tip}\n")
-        refused = started.push(dev, f"{tip}:{MAIN}")
+        refused = started.push(dev, f"+{tip}:{MAIN}")
         shallow.unlink()
-        assert not refused.landed
+        case.stopped(refused, "shallow update not allowed")
         assert started.refs()[MAIN] == first
-        lands(started, dev, small(started, dev))
+        case.lands(started, dev, small(started, dev))
 
-    def test_g23_a_history_of_its_own_does_not_land_alone_or_merged(self, started: Repository, dev: Member) -> None:
+    @attack("G-23")
+    def test_g23_a_history_of_its_own_does_not_land_alone_or_merged(
+        self, case: Case, started: Repository, dev: Member
+    ) -> None:
         first = started.refs()[MAIN]
         orphan = started.commit(dev, {"evil": lines(200)})
         merged = started.commit(dev, {}, first, orphan, tree=started.tree({"evil": lines(200)}, base=first))
-        assert started.push(dev, f"+{orphan}:{MAIN}").code in {
-            "ref_rules.protected_rewound",
-            "ref_rules.unrelated_history",
-        }
-        assert started.push(dev, f"{merged}:{MAIN}").code == "four_eyes.no_change"
+        codes = "ref_rules.protected_rewound", "ref_rules.unrelated_history"
+        case.refused(started.push(dev, f"+{orphan}:{MAIN}"), *codes)
+        case.refused(started.push(dev, f"{merged}:{MAIN}"), "four_eyes.no_change")
         assert started.refs()[MAIN] == first
-        lands(started, dev, small(started, dev))
+        case.lands(started, dev, small(started, dev))
 
-    def test_g30_a_mirror_deletes_nothing_that_is_protected_or_pinned(self, started: Repository, dev: Member) -> None:
+    @attack("G-30")
+    def test_g30_a_mirror_deletes_nothing_that_is_protected_or_pinned(
+        self, case: Case, started: Repository, dev: Member
+    ) -> None:
         before = started.refs()
         started.git("update-ref", "refs/heads/stray", small(started, dev))
         refused = started.push(dev, more=["--mirror"])
-        assert not refused.landed
+        case.refused(refused, "ref_rules.namespace", "ref_rules.protected_deleted")
         assert started.refs() == before
-        lands(started, dev, small(started, dev))
+        case.lands(started, dev, small(started, dev))
 
-    def test_g31_push_options_grant_nothing(self, started: Repository, dev: Member) -> None:
+    @attack("G-31")
+    def test_g31_push_options_grant_nothing(self, case: Case, started: Repository, dev: Member) -> None:
         large = started.commit(dev, {"app.py": lines(60)}, started.refs()[MAIN])
         spoof = ["-o", "approver=dev-b", "-o", "approver=qa-a", "-o", "\x1b[2Jskip=four_eyes"]
         refused = started.push(dev, f"{large}:{MAIN}", more=spoof)
-        assert refused.code == "four_eyes.no_change"
+        case.refused(refused, "four_eyes.no_change")
         assert "\x1b" not in refused.said
         head = small(started, dev)
-        assert started.push(dev, f"{head}:{MAIN}", more=spoof).landed
+        case.twin(started.push(dev, f"{head}:{MAIN}", more=spoof))
 
-    def test_g32_more_refs_than_a_push_may_name(self, started: Repository, dev: Member) -> None:
+    @attack("G-32")
+    def test_g32_more_refs_than_a_push_may_name(self, case: Case, started: Repository, dev: Member) -> None:
         head, before = small(started, dev), started.refs()
-        refused = started.push(dev, *(f"{head}:refs/heads/topic/t{n}" for n in range(101)))
-        assert "push.too_many_refs" in refused.said
+        topics = [f"{head}:refs/heads/topic/t{n}" for n in range(101)]
+        case.refused(started.push(dev, *topics[:51]), "push.too_many_refs")
+        assert "(push.too_many_refs)" in started.push(dev, *topics).said  # Where the hook itself gives up.
         assert started.refs() == before
-        assert started.push(dev, *(f"{head}:refs/heads/topic/t{n}" for n in range(10))).landed
+        case.twin(started.push(dev, *(f"{head}:refs/heads/topic/t{n}" for n in range(10))))
 
+    @attack("G-28")
     @pytest.mark.parametrize("path", ["/git/{0}.git/HEAD", "/git/{0}.git/info/refs", "/git/{0}.git/objects/info/packs"])
-    def test_g28_dumb_http_is_not_served(self, started: Repository, dev: Member, path: str) -> None:
+    def test_g28_dumb_http_is_not_served(self, case: Case, started: Repository, dev: Member, path: str) -> None:
         token = dev.tokens[started.name]
-        assert started.ground.ask("GET", path.format(started.name), token=token).status == 404
+        case.unserved(started.ground.ask("GET", path.format(started.name), token=token))
         smart = f"/git/{started.name}.git/info/refs?service=git-upload-pack"
-        assert started.ground.ask("GET", smart, token=token).status == 200
-
-
-class TestTheChange:
-    """What counts as small, and what hides."""
-
-    @pytest.mark.parametrize(
-        "files",
-        [
-            pytest.param({"src/\u00e9/auth.py": "1\n"}, id="P-01 not ASCII"),
-            pytest.param({"a\tb/auth.py": "1\n"}, id="P-01 a tab"),
-            pytest.param({"ok.md\nsrc/auth.py": "1\n"}, id="P-01 a line feed"),
-            pytest.param({"data": b"text\n\0" + b"x\n" * 3}, id="P-05 a NUL"),
-            pytest.param({"script.ps1": lines(3).encode("utf-16")}, id="P-05 UTF-16"),
-            pytest.param({"one": "x" * 1_200_000}, id="P-07 one line"),
-            pytest.param({"README": ("100755", "first\n")}, id="P-09 chmod"),
-            pytest.param({"README": ("120000", "/etc/passwd")}, id="P-10 a link"),
-            pytest.param({"vendor": ("160000", BOGUS)}, id="P-11 a submodule"),
-            pytest.param({".gitattributes": "*.py -diff\n"}, id="P-06 P-22 attributes"),
-            pytest.param({"a/CODEOWNERS": "* @me\n"}, id="P-22 owners"),
-            pytest.param({".GITHUB/workflows/ci.yml": "on: push\n"}, id="P-22 case"),
-            pytest.param({"package-lock.json": "{}\n"}, id="P-20 a lock"),
-            pytest.param({"x.min.js": lines(51)}, id="P-20 generated"),
-            pytest.param({"policies/policy.yaml": "version: 2\n"}, id="A-09 the policy"),
-        ],
-    )
-    def test_what_looks_small_and_is_not_needs_two(self, started: Repository, dev: Member, files: Files) -> None:
-        first = started.refs()[MAIN]
-        refused = started.push(dev, f"{started.commit(dev, files, first)}:{MAIN}")
-        assert refused.code == "four_eyes.no_change", refused.said
-        lands(started, dev, small(started, dev))
-
-    def test_p02_p03_a_rename_counts_as_what_goes_and_what_comes(self, started: Repository, dev: Member) -> None:
-        first = started.refs()[MAIN]
-        body = lines(30)
-        old = started.commit(dev, {"examples/backdoor.py": body}, first)
-        lands(started, dev, old)
-        renamed = started.commit(dev, {"examples/backdoor.py": None, "src/plugin.py": body}, old)
-        assert started.push(dev, f"{renamed}:{MAIN}").code == "four_eyes.no_change"
-        lands(started, dev, started.commit(dev, {"src/plugin.py": body}, old))
-
-    def test_p13_what_a_merge_itself_adds_is_counted(self, started: Repository, dev: Member) -> None:
-        first = started.refs()[MAIN]
-        ours, theirs = started.commit(dev, {"a": "1\n"}, first), started.commit(dev, {"b": "1\n"}, first)
-        evil = started.commit(dev, {"b": "1\n", "evil": lines(200)}, ours, theirs)
-        honest = started.commit(dev, {"b": "1\n"}, ours, theirs)
-        assert started.push(dev, f"{evil}:{MAIN}").code == "four_eyes.no_change"
-        lands(started, dev, honest)
-
-    def test_p15_added_and_taken_back_within_one_push_still_counts(self, started: Repository, dev: Member) -> None:
-        first = started.refs()[MAIN]
-        added = started.commit(dev, {"secrets/key.pem": lines(2)}, first)
-        back = started.commit(dev, {"secrets/key.pem": None}, added)
-        assert started.push(dev, f"{back}:{MAIN}").code == "four_eyes.no_change"
-        padded = started.commit(dev, {"pad": None}, started.commit(dev, {"pad": lines(60)}, first))
-        assert started.push(dev, f"{padded}:{MAIN}").code == "four_eyes.no_change"
-        lands(started, dev, small(started, dev))
-
-    def test_p21_paths_and_titles_reach_no_terminal_raw(self, started: Repository, dev: Member) -> None:
-        first = started.refs()[MAIN]
-        title = "red \x1b[31m \u202e \x9b bell\x07\n"
-        files = {f"\x1b]0;owned\x07{n}\u202egnp.auth.py": "1\n" for n in range(2)}
-        nasty = started.commit(dev, files, first, message=title)
-        pushed = started.push(dev, f"{nasty}:{NEXT}")
-        assert pushed.landed, pushed.said
-        assert "Change 2" in pushed.said
-        refused = started.push(dev, f"{nasty}:{MAIN}")
-        for said in (pushed.said, refused.said):
-            assert not set(said) & set("\x1b\x07\x9b\u202e"), said
-
-    def test_g17_a_tree_with_one_name_twice_is_refused(self, started: Repository, dev: Member) -> None:
-        first = started.refs()[MAIN]
-        good, evil = (started.git("hash-object", "-w", "--stdin", text=t) for t in (b"1\n", lines(300).encode()))
-        raw = b"".join(b"100644 a\0" + bytes.fromhex(oid) for oid in (good, evil))
-        tree = started.git("hash-object", "-t", "tree", "-w", "--stdin", "--literally", text=raw)
-        twice = started.commit(dev, {}, first, tree=tree)
-        refused = started.push(dev, f"{twice}:{MAIN}")
-        assert not refused.landed
-        assert started.refs()[MAIN] == first
-        lands(started, dev, started.commit(dev, {"a": "1\n"}, first))
-
-    @pytest.mark.parametrize(
-        ("extra", "code"),
-        [
-            pytest.param(b"encoding latin-1\n", "signed_commits.hidden_content", id="G-20"),
-            pytest.param(b"hidden text\n", "signed_commits.hidden_content", id="an unknown header"),
-        ],
-    )
-    def test_headers_that_tools_do_not_show_are_refused(
-        self, started: Repository, dev: Member, extra: bytes, code: str
-    ) -> None:
-        first = started.refs()[MAIN]
-        odd = started.commit(dev, {"a": "1\n"}, first, extra=extra)
-        assert started.push(dev, f"{odd}:{MAIN}").code == code
-        lands(started, dev, started.commit(dev, {"a": "1\n"}, first))
-
-    def test_k11_an_unsigned_commit_under_a_signed_tip_is_refused(self, started: Repository, dev: Member) -> None:
-        first = started.refs()[MAIN]
-        below = {signed: started.commit(dev, {"a": "1\n"}, first, signed=signed) for signed in (False, True)}
-        assert started.push(dev, f"{started.commit(dev, {}, below[False])}:{NEXT}").code == "signed_commits.unsigned"
-        lands(started, dev, started.commit(dev, {"b": "1\n"}, below[True]))
+        case.twin(started.ground.ask("GET", smart, token=token))
 
 
 class TestALyingHook:
@@ -542,7 +408,8 @@ class TestTheSocket:
                 one.close()
 
 
-def test_g27_nothing_but_a_push_moves_a_ref(started: Repository, dev: Member) -> None:
+@attack("G-27")
+def test_g27_nothing_but_a_push_moves_a_ref_unseen(case: Case, started: Repository, dev: Member) -> None:
     head = small(started, dev)
     assert started.push(dev, f"{head}:{NEXT}").landed
     until(lambda: not started.reserved(), "the push is recorded")
@@ -557,4 +424,26 @@ def test_g27_nothing_but_a_push_moves_a_ref(started: Repository, dev: Member) ->
         run = [git.program(), "-C", str(started.path), *command]
         subprocess.run(run, env=ENVIRONMENT, capture_output=True, check=False)
     assert started.refs() == before
-    lands(started, dev, head)
+    case.lands(started, dev, head)
+    until(lambda: not started.reserved(), "the push is recorded")
+    (started.path / "refs" / "heads" / "main").write_text(f"{before[MAIN]}\n")  # No hook sees this.
+    started.ground.restart()
+    until(started.frozen, "the freeze")
+    case.drifted(started)
+
+
+@attack("A-39")
+def test_a39_a_freeze_is_passed_by_no_other_name(case: Case, started: Repository, dev: Member) -> None:
+    head, owner = small(started, dev), started.ground.owner
+    stray = started.path / "refs" / "heads" / "sneaky"
+    stray.write_text(f"{started.refs()[MAIN]}\n")
+    started.ground.restart()
+    until(started.frozen, "the freeze")
+    for ref in (MAIN, NEXT, "refs/heads/release/1", "refs/heads/master", "refs/tags/deploys"):
+        case.refused(started.push(dev, f"{head}:{ref}"), "freeze.in_force")
+    shown = owner.get(f"/repositories/{started.name}/drift").body
+    stray.unlink()
+    body = {"repository": started.name, "freeze": shown["freeze"], "refs": {}}
+    path = f"/repositories/{started.name}/thaw"
+    assert owner.say("thaw", path, body | {"remediation": "the stray ref was looked at and removed"}).status == 200
+    case.lands(started, dev, head)

@@ -169,8 +169,19 @@ class TestRange:
         names = history(folder, ({"a": "1"}, []), ({"a": "2"}, [0]), ({"a": "3"}, [1]))
         (folder / "info").mkdir(exist_ok=True)
         (folder / "info" / "grafts").write_text(f"{names[2]}\n")
-        with pytest.raises(Undecided, match="parents are missing"):
-            judge(folder, names[2])
+        assert judge(folder, names[2])[0]["commits"] == names[::-1]
+
+    def test_a_graft_of_what_has_landed_hides_nothing_beneath_a_merge(self, folder: Path) -> None:
+        tree = ({"a": "1"}, []), ({"a": "2"}, [0]), ({"a": "2"}, [0, 1])
+        names = history(folder, *tree)
+        (folder / "info").mkdir(exist_ok=True)
+        (folder / "info" / "grafts").write_text(f"{names[0]} {names[1]}\n")
+        assert judge(folder, names[2], exclude=names[0])[0]["commits"] == [names[2], names[1]]
+
+    def test_where_the_server_was_cut_off_hides_nothing(self, folder: Path) -> None:
+        names = history(folder, ({"a": "1"}, []), ({"a": "2"}, [0]), ({"a": "3"}, [1]))
+        (folder / "shallow").write_text(f"{names[2]}\n")
+        assert judge(folder, names[2], exclude=names[0])[0]["commits"] == [names[2], names[1]]
 
     def test_a_replacement_object_hides_nothing(self, folder: Path) -> None:
         names = history(folder, ({"a": "1"}, []), ({"a": "evil"}, [0]), ({"a": "1"}, [0]))

@@ -50,6 +50,29 @@ def test_problems_of_a_new_tree(entries: list[tuple[bytes, bytes, bytes]], probl
     assert found == problems
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "twins"),
+    [
+        pytest.param([b"a"], [b"a", b"b"], set(), id="none"),
+        pytest.param([b"a"], [b"A", b"a"], {"A"}, id="case"),
+        pytest.param([], [b"A", b"a"], {"A", "a"}, id="both new"),
+        pytest.param([b"A", b"a"], [b"A", b"a", b"b"], set(), id="there before"),
+        pytest.param([b"a"], [b"A"], set(), id="renamed"),
+        pytest.param([b"k"], [b"k", "\u212a".encode()], {"\xe2\x84\xaa"}, id="a Kelvin sign"),
+        pytest.param(["\u212a".encode()], [b"k", "\u212a".encode()], {"k"}, id="beside a Kelvin sign"),
+        pytest.param(["\u00e9".encode()], ["e\u0301".encode(), "\u00e9".encode()], {"e\xcc\x81"}, id="two forms"),
+        pytest.param([b"x"], [b"x", "x\u200d".encode()], {"x\xe2\x80\x8d"}, id="an ignored letter"),
+        pytest.param(["\u00e9".encode()], [b"e", "\u00e9".encode()], set(), id="other letters"),
+    ],
+)
+def test_names_that_some_file_system_takes_for_one(before: list[bytes], after: list[bytes], twins: set[str]) -> None:
+    assert Difference(tree(*map(file, before)), tree(*map(file, after))).twins == twins
+
+
+def test_a_folder_may_be_the_twin_of_a_file() -> None:
+    assert Difference(tree(file(b"a")), tree(file(b"A", mode=b"40000"), file(b"a"))).twins == {"A"}
+
+
 def test_what_was_wrong_before_is_not_blamed_on_what_follows_unless_it_still_misleads() -> None:
     before = tree(file(b"a", mode=b"100664"), file(b"b"))
     assert Difference(before, tree(file(b"a", mode=b"100664"), file(b"b", B))).problems == []
