@@ -10,7 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 CONTROLS = frozenset(
-    {"freeze", "ref_rules", "signed_commits", "four_eyes", "identity", "hook", "front", "reconciler", "limits", "git"}
+    {
+        "freeze",
+        "ref_rules",
+        "proposals",
+        "signed_commits",
+        "four_eyes",
+        "identity",
+        "hook",
+        "front",
+        "reconciler",
+        "limits",
+        "git",
+    }
 )
 """Who answers: a control of `governance/controls`, or another room. `git` is git itself, under our settings."""
 

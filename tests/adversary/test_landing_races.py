@@ -11,7 +11,8 @@ from contextlib import contextmanager
 import pytest
 
 from audit.entry import Draft
-from governance.adapters import freeze_marks, git, settings
+from governance import record
+from governance.adapters import git, settings
 from governance.adapters.gnupg import KeyHome
 from governance.adapters.seat import Seat
 from governance.adapters.yard import GitYard
@@ -115,19 +116,32 @@ def test_a_token_revoked_while_the_landing_is_read_ends_it(
     world.sound()
 
 
-def test_a_freeze_before_the_ref_moves_holds_it_and_the_landing_is_tried_again(
+def freeze(house: House, world: LandingWorld) -> None:
+    found = record.drifted([("refs/heads/ghost", "0" * 40, world.main())], repository="demo")
+    house.service.ledger.run(lambda tx: tx.append(found))
+    house.reconciler.mark("demo", world.repo)
+
+
+def thaw(house: House, world: LandingWorld) -> None:
+    lifted = Draft(kind="freeze.lifted", actor=SERVICE, repo="demo", subject="demo", data={"refs": []})
+    house.service.ledger.run(lambda tx: tx.append(lifted))
+    house.reconciler.mark("demo", world.repo)
+
+
+def test_a_freeze_before_the_ref_moves_holds_it_and_uses_nothing_up(
     world: LandingWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number, tip = approved(world, "marked"), world.main()
-    socket = settings.load(world.play.environment("owner")).socket
     with inside(world) as house:
         ask(house, world, "dev-a", number)
-        before(monkeypatch, "move", lambda: freeze_marks.mark(world.repo, "hold", socket=socket) and None)
+        before(monkeypatch, "move", lambda: freeze(house, world))
         assert outcomes(house) == ["landing.later"]
         assert world.main() == tip
-        assert outcomes(house) == ["landing.later"]  # Still held; nothing was used up.
-        freeze_marks.lift(world.repo, socket=socket)
-        assert outcomes(house) == ["landed"]
+        assert outcomes(house) == ["freeze.in_force"]
+        assert world.main() == tip
+        thaw(house, world)
+        ask(house, world, "dev-a", number)
+        assert outcomes(house) == ["landed"], "no sign-off was used up"
     assert world.main() == world.head("dev-a")
     assert not list((world.repo / "twinseal" / "reservations").iterdir())
     world.sound()
@@ -136,6 +150,7 @@ def test_a_freeze_before_the_ref_moves_holds_it_and_the_landing_is_tried_again(
 def test_a_branch_moved_behind_our_back_while_it_is_read_is_not_landed_on(
     world: LandingWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    world.land("dev-a", approved(world, "earlier"))
     number, tip = approved(world, "drift"), world.main()
     older = git.run(world.repo, "rev-parse", f"{MAIN}~1").decode().strip()
     file = world.repo / "refs" / "heads" / "main"

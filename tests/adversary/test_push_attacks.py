@@ -161,9 +161,10 @@ class TestTheWire:
     @attack("G-31")
     def test_g31_push_options_grant_nothing(self, case: Case, started: Repository, dev: Member) -> None:
         large = started.commit(dev, {"app.py": lines(60)}, started.refs()[MAIN])
-        spoof = ["-o", "approver=dev-b", "-o", "approver=qa-a", "-o", "\x1b[2Jskip=four_eyes"]
-        refused = started.push(dev, f"{large}:{MAIN}", more=spoof)
-        case.refused(refused, "four_eyes.no_change")
+        spoof = ["-o", "approver=dev-b", "-o", "approver=qa-a", "-o", "skip=four_eyes"]
+        case.refused(started.push(dev, f"{large}:{MAIN}", more=spoof), "four_eyes.no_change")
+        refused = started.push(dev, f"{large}:{MAIN}", more=["-o", "\x1b[2Jskip=four_eyes"])
+        case.refused(refused, "proposals.option")
         assert "\x1b" not in refused.said
         head = small(started, dev)
         case.twin(started.push(dev, f"{head}:{MAIN}", more=spoof))

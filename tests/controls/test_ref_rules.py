@@ -84,7 +84,7 @@ GOOD += [
 BAD = [
     ("a change to what is not protected", a_creation("refs/for/topic/roses"), new_ref(), "proposal_target"),
     ("a change to a look-alike of main", a_creation("refs/for/Main"), new_ref(), "proposal_target"),
-    ("a change to nothing", a_creation("refs/for/refs/heads/main"), new_ref(), "proposal_target"),
+    ("a change to nothing", a_creation("refs/for/refs/heads/main"), new_ref(), "reserved_name"),
     ("refs/for in another case", a_creation("refs/For/main"), new_ref(), "namespace"),
     ("refs/for itself", a_creation("refs/for"), new_ref(), "namespace"),
     ("a ref for review that would move", a_push(ref=FOR_MAIN), a_standing(), "namespace"),

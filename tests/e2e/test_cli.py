@@ -41,6 +41,7 @@ COMPLETE = {
     "change show": ["1"],
     "change diff": ["1"],
     "sign-off": ["1", "--approve"],
+    "land": ["1"],
     "thaw": ["x", "--remediation", "nothing was wrong"],
     "ledger show": ["0"],
     "init": ["--origin", "localhost/x"],

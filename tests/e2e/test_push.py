@@ -114,7 +114,7 @@ def test_a_release_branch_starts_at_what_has_landed_and_is_told_where_changes_go
     large = started.commit(dev, {"app.py": lines(60)}, first)
     refused = started.push(dev, f"{large}:{release}")
     assert refused.code == "four_eyes.no_change"
-    assert f"reviewed for {MAIN}: land it there first" in refused.said
+    assert "git push origin HEAD:refs/for/release/1.0" in refused.said
     assert "refs/heads/topic/" not in refused.said
     assert started.push(dev, f"{unlanded}:{release}").landed, "below the threshold, it needs nobody"
 
