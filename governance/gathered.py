@@ -19,7 +19,10 @@ OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 MODE = re.compile(r"[0-7]{6}")
 LINE = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64}) ([0-9a-f]{40}|[0-9a-f]{64}) ([^\x00-\x20\x7f]+)")
 TYPES = frozenset({"commit", "tag", "tree", "blob", "missing", "none"})
+OWN_CODE = re.compile(r"push\.[a-z_]{1,40}")
 HANDLE_LIMIT = 2**53
+REFUSAL = b'{"v":1,"kind":"refusal",'
+AHEAD = b'{"v":1,"kind":"commits",'
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,15 @@ class Hello:
     def handle(self) -> str:
         """receive-pack's process id and start time, or the lander's and which landing: what names its reservation."""
         return f"{self.pid}-{self.start}" + (f"-{self.landing}" if self.landing else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the hook refused by itself, for the record. Its hello names no lines."""
+
+    hello: Hello
+    code: str
+    said: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +132,26 @@ def hello(payload: bytes) -> Hello:
     return Hello(_text(found, "repository"), _text(found, "session"), parsed, options, pid, start, _host(found))
 
 
+def is_refusal(payload: bytes) -> bool:
+    """Whether a first frame says that the hook refused by itself, by where our hook writes the kind."""
+    return payload.startswith(REFUSAL)
+
+
+def refusal(payload: bytes) -> Refusal:
+    """Parse such a frame.
+
+    Raises:
+        FactsError: Anything but what our hook writes.
+    """
+    found = _object(payload, "refusal")
+    code, said = _text(found, "code"), _text(found, "said")
+    if not OWN_CODE.fullmatch(code):
+        raise FactsError(f"expected a code of the hook's own, got {code!a:.80}")
+    pid, start = (_handle(found.get(name)) for name in ("pid", "start"))
+    named = Hello(_text(found, "repository"), _text(found, "session"), (), (), pid, start, _host(found))
+    return Refusal(named, code, said)
+
+
 def _host(found: Mapping[str, Any]) -> Mapping[str, str]:
     said = found.get("host", {})
     if not isinstance(said, dict) or not said.keys() <= VARIABLES:
@@ -165,6 +197,20 @@ def _head(record: Mapping[str, Any]) -> GatheredHead:
         net=tuple(map(_change, _list(record, "net"))),
         theirs=tuple(_path(_latin(path)) for path in _list(record, "theirs")),
     )
+
+
+def is_ahead(payload: bytes) -> bool:
+    """Whether these are commits sent ahead of the facts, by how our hook begins such a frame."""
+    return payload.startswith(AHEAD)
+
+
+def ahead(payload: bytes) -> list[bytes]:
+    """Parse a frame of commits.
+
+    Raises:
+        FactsError: Anything but what our hook writes.
+    """
+    return [_latin(raw).encode("latin-1") for raw in _list(_object(payload, "commits"), "raw")]
 
 
 def _object(payload: bytes, kind: str) -> dict[str, Any]:

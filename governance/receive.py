@@ -11,13 +11,13 @@ A crash after 4 leaves a reservation that the reconciler releases once it has se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from audit.entry import Actor
 from audit.transaction import Transaction
-from governance import explain, gathered, observing, options, record
+from governance import explain, foreseen, gathered, observing, options, record
 from governance.completing import Completed, carried, complete
 from governance.decision import Decision, decide
 from governance.errors import ConflictError, DeniedError, FactsError, GovernanceError
@@ -28,7 +28,7 @@ from governance.record import Effects
 from governance.review import changes, landing
 from governance.review.landing import Landing
 from governance.service import Service
-from governance.signatures import Registry
+from governance.signatures import Registry, SignatureVerifier
 from governance.standing import ChangeStanding, Roster, Standing
 from governance.state import read
 from governance.state.fold import Tx
@@ -136,14 +136,23 @@ class Receiver:
                 raise FactsError(f"{ref}: gathered from another start than the one asked for")
         return found
 
-    def complete(self, plan: Plan, found: gathered.Gathered) -> Completed:
+    def foresee(self, plan: Plan, raws: Sequence[bytes]) -> SignatureVerifier:
+        """Return a verifier that has looked at these commits of the push already."""
+        return foreseen.foresee(raws, self._service.verifier, plan.registry, at=plan.context.received_at // 1000)
+
+    def complete(self, plan: Plan, found: gathered.Gathered, verifier: SignatureVerifier | None = None) -> Completed:
         """Return the facts of a push. Pure but for the verifier; may take long for a large push.
 
         Raises:
             FactsError: What the hook sent cannot be believed.
         """
         updates = complete(
-            found, plan.hello.lines, plan.context, self._service.verifier, registry=plan.registry, roster=plan.roster
+            found,
+            plan.hello.lines,
+            plan.context,
+            verifier or self._service.verifier,
+            registry=plan.registry,
+            roster=plan.roster,
         )
         return updates if plan.landing is None else carried(found, updates, change=plan.landing.change)
 

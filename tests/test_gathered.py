@@ -258,3 +258,40 @@ def test_bytes_spoilt_anywhere_are_read_or_refused(
         read(bytes(payload))
     except FactsError:
         return
+
+
+def a_refusal() -> Document:
+    return {
+        "v": 1, "kind": "refusal", "repository": "garden", "session": "s", "lines": [], "options": [], "pid": 7,
+        "start": 99, "host": {}, "code": "push.too_large", "said": "this push holds too much",
+    }  # fmt: skip
+
+
+def test_what_the_hook_refused_by_itself_is_read() -> None:
+    payload = encode(a_refusal()).encode("ascii")
+    found = gathered.refusal(payload)
+    assert gathered.is_refusal(payload)
+    assert (found.code, found.said) == ("push.too_large", "this push holds too much")
+    assert (found.hello.repository, found.hello.lines) == ("garden", ())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"code": "four_eyes.rejected"}, {"code": "push.x\n"}, {"code": 1}, {"said": None}, {"pid": 0}, {"v": 2},
+        {"host": {"PATH": "/"}}, {"code": "push." + "x" * 41},
+    ],
+)  # fmt: skip
+def test_a_refusal_that_is_none_of_the_hooks_is_refused(change: Document) -> None:
+    with pytest.raises(FactsError):
+        gathered.refusal(sent(a_refusal() | change))
+
+
+def test_commits_sent_ahead_are_read_and_anything_else_is_not() -> None:
+    payload = encode({"v": 1, "kind": "commits", "raw": [RAW]}).encode("ascii")
+    assert gathered.is_ahead(payload)
+    assert gathered.ahead(payload) == [RAW.encode("latin-1")]
+    assert not gathered.is_ahead(sent(a_document()))
+    for raw in (["\u0100"], [1], "x", None):
+        with pytest.raises(FactsError):
+            gathered.ahead(sent({"v": 1, "kind": "commits", "raw": raw}))

@@ -1,4 +1,4 @@
-"""HTTP for the life of a repository: adopted, checked, observed or enforced, let go."""
+"""HTTP for the life of a repository: added, adopted, checked, observed or enforced, let go."""
 
 from __future__ import annotations
 
@@ -9,24 +9,45 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from governance.adapters import clock, freeze_marks, git, histories, hook_files
-from governance.entrypoints.api import FAILURES, Asking, The
-from governance.entrypoints.models import Done, SignedStatement
+from governance.entrypoints.asking import FAILURES, Asking, The, is_owner, outcome, said_in
+from governance.entrypoints.models import Done, Listing, SignedStatement
 from governance.errors import DeniedError, RequestError
 from governance.hosts import HOSTS
-from governance.people.statements import parse
 from governance.people.tokens import Caller
 from governance.reconcile import Reconciler
 from governance.review import registering, repositories
 from governance.service import Service
 from governance.state import read, status
 
+NOBODY = -1
+"""No uid."""
+
 router = APIRouter(prefix="/v1", responses=FAILURES)
+
+
+@router.get("/repositories")
+def list_repositories(caller: Asking, service: The) -> Listing:
+    """List governed repositories: the token's own, or all for a seat's token."""
+    with service.read() as tx:
+        return Listing(items=[r for r in read.repositories(tx) if caller.repository in {"", r["name"]}])
+
+
+@router.post("/repositories", status_code=201)
+def add_repository(signed: SignedStatement, request: Request, caller: Asking, service: The) -> Done:
+    """Register an empty bare repository."""
+    said = said_in(signed)
+    with service.read() as tx:
+        owner = is_owner(tx, caller)
+    # Nobody else learns what lies where on this machine; the act refuses them, and that is recorded.
+    uid = registering.git_user(Path(str(said.body.get("path")))) if owner else NOBODY
+    done = registering.add_repository(service, caller, said, identifier=clock.nonce()[:16], git_uid=uid)
+    return outcome(done, socket=str(request.app.state.socket), separated=uid != os.getuid())
 
 
 @router.post("/repositories/adoption", status_code=201)
 def adopt(signed: SignedStatement, request: Request, caller: Asking, service: The) -> Done:
     """Register a repository with its history, or take a registered one as it is now."""
-    said = parse(signed.statement, signed.signature)
+    said = said_in(signed)
     _owner_only(service, caller)  # Nobody else learns what lies where on this machine.
     path, reconciler = Path(str(said.body.get("path"))), _reconciler(request)
     uid = registering.git_user(path)
@@ -37,8 +58,7 @@ def adopt(signed: SignedStatement, request: Request, caller: Asking, service: Th
     seen = repositories.Seen(histories.baseline(path), uid, horizon)
     done = repositories.adopt(service, caller, said, seen=seen, identifier=clock.nonce()[:16])
     reconciler.mark(name, path)
-    more = {"socket": str(request.app.state.socket), "separated": uid != os.getuid()}
-    return Done(entry=done["entry"], done={**done, **more})
+    return outcome(done, socket=str(request.app.state.socket), separated=uid != os.getuid())
 
 
 def _settled(service: Service, reconciler: Reconciler, name: str) -> int:
@@ -54,16 +74,16 @@ def _settled(service: Service, reconciler: Reconciler, name: str) -> int:
 @router.post("/repositories/{repository}/mode")
 def set_mode(repository: str, signed: SignedStatement, caller: Asking, service: The) -> Done:
     """Enforce the rules, or only observe."""
-    done = repositories.set_mode(service, caller, parse(signed.statement, signed.signature), repository)
-    return Done(entry=done["entry"], done=done)
+    done = repositories.set_mode(service, caller, said_in(signed), repository)
+    return outcome(done)
 
 
 @router.post("/repositories/{repository}/removal")
 def remove(repository: str, signed: SignedStatement, request: Request, caller: Asking, service: The) -> Done:
     """End the governance of a repository."""
-    done = repositories.remove(service, caller, parse(signed.statement, signed.signature), repository)
+    done = repositories.remove(service, caller, said_in(signed), repository)
     freeze_marks.lift(Path(done["path"]), socket=request.app.state.socket)
-    return Done(entry=done["entry"], done=done)
+    return outcome(done)
 
 
 @router.post("/repositories/{repository}/check")
@@ -104,6 +124,6 @@ def _reconciler(request: Request) -> Reconciler:
 
 def _owner_only(service: Service, caller: Caller) -> None:
     with service.read() as tx:
-        who = read.roster(tx).get(caller.principal)
-    if who is None or who.role != "owner":
+        owner = is_owner(tx, caller)
+    if not owner:
         raise DeniedError(f"{caller.principal} is not an owner", code="authority.owner_only")

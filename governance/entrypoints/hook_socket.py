@@ -26,6 +26,7 @@ from governance.receive import ATTEMPTS, UNDECIDED, Answer, KeysMovedError, Plan
 from governance.reconcile import Reconciler
 from governance.record import PINS
 from governance.service import Service
+from governance.signatures import SignatureVerifier
 from governance.state import read
 from governance.state.fold import Tx
 
@@ -74,11 +75,27 @@ class HookSocket:
             if maintenance.is_asked_for(first):
                 await self._maintenance.serve(first, reader, writer, uid)
                 return None
+            if gathered.is_refusal(first):
+                return self._refused_there(gathered.refusal(first), uid)
             hello = gathered.hello(first)
         except FactsError as exc:
             log.warning("hook.malformed", code=exc.code, uid=uid)
             return Answer(UNDECIDED, f"twinseal: {exc} ({exc.code})\n")
         return await self._push(hello, reader, writer, uid)
+
+    def _refused_there(self, refusal: gathered.Refusal, uid: int) -> Answer:
+        """Record what the hook refused by itself."""
+        who: Identity | None = None
+        name = ""
+        error: GovernanceError = DeniedError(refusal.said, code=refusal.code)
+        try:
+            repository = _repository(self._look, refusal.hello.repository)
+            name = repository["name"]
+            asker = Asker(uid, uid == os.getuid(), self._sessions.get(refusal.hello.session))
+            who = identify(self._look, refusal.hello, repository, asker)
+        except GovernanceError as exc:
+            error = exc
+        return undecided.refuse(self._service, refusal.hello, who, name, error)
 
     async def _push(
         self, hello: gathered.Hello, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, uid: int
@@ -96,24 +113,40 @@ class HookSocket:
             plan = self._receiver.begin(self._look, hello, name, who)
             await send(writer, f"say\n{explain.heading(plan.context)}\n")
             await send(writer, _plan(plan))
-            size = await length(reader, FACTS_LIMIT)
-            if size <= LARGE:
-                return await self._judge(plan, await payload(reader, size), writer)
-            async with self._large:
-                return await self._judge(plan, await payload(reader, size), writer)
+            return await self._heard(plan, reader, writer)
         except GovernanceError as exc:
             log.info("push.refused", code=exc.code, repository=name, uid=uid)
             end = undecided.undecidable if ours else undecided.refuse
             return end(self._service, hello, who, name, exc)
 
-    async def _judge(self, plan: Plan, gathered_: bytes, writer: asyncio.StreamWriter) -> Answer:
+    async def _heard(self, plan: Plan, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Answer:
+        size = await length(reader, FACTS_LIMIT)
+        said = await payload(reader, size) if size <= LARGE else b""
+        if said and not gathered.is_ahead(said):
+            return await self._judge(plan, said, writer)
+        async with self._large:
+            said = said or await payload(reader, size)
+            if not gathered.is_ahead(said):
+                return await self._judge(plan, said, writer)
+            # The signatures are verified while the hook compares trees.
+            looking = asyncio.create_task(asyncio.to_thread(self._receiver.foresee, plan, gathered.ahead(said)))
+            return await self._judge(plan, await frame(reader, FACTS_LIMIT), writer, looking)
+
+    async def _judge(
+        self,
+        plan: Plan,
+        gathered_: bytes,
+        writer: asyncio.StreamWriter,
+        looking: asyncio.Task[SignatureVerifier] | None = None,
+    ) -> Answer:
         aside = len(gathered_) > LARGE
         parse, complete = self._receiver.parse, self._receiver.complete
         found = await asyncio.to_thread(parse, plan, gathered_) if aside else parse(plan, gathered_)
         paths = {change.path for ref in found.refs.values() for change in ref.net}
         await send(writer, f"say\n{explain.reading(len(found.commits), len(paths), found.gather_ms)}\n")
+        verifier = await looking if looking else None
         for _ in range(ATTEMPTS):
-            facts = await asyncio.to_thread(complete, plan, found) if aside else complete(plan, found)
+            facts = await asyncio.to_thread(complete, plan, found, verifier) if aside else complete(plan, found)
             try:
                 return self._receiver.answer(await asyncio.wrap_future(self._receiver.decide(plan, facts)))
             except KeysMovedError:

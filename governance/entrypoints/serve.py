@@ -27,7 +27,7 @@ from governance.adapters.sequoia import SequoiaVerifier
 from governance.adapters.settings import Settings
 from governance.adapters.verifying import EitherVerifier, inspect
 from governance.adapters.yard import GitYard, SeatKey
-from governance.entrypoints import api, api_repositories, problems, web
+from governance.entrypoints import api, api_people, api_repositories, api_review, problems, web
 from governance.entrypoints.beginning import origin_of
 from governance.entrypoints.front import PREFIX, Front
 from governance.entrypoints.hook_socket import HookSocket
@@ -109,9 +109,8 @@ def application(house: House) -> Callable[..., Awaitable[None]]:
     app.state.challenges = Challenges()
     app.state.socket = house.settings.socket
     app.state.reconciler = house.reconciler
-    app.include_router(api.router)
-    app.include_router(api_repositories.router)
-    app.include_router(web.router)
+    for part in (api, api_people, api_repositories, api_review, web):
+        app.include_router(part.router)
     problems.install(app)
     front = Front(house.service, house.look, house.sessions, house.reconciler)
     limited = Limited(app)

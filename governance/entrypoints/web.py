@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
-from governance.entrypoints.api import Number, The, of_repository
+from governance.entrypoints.asking import Number, The, of_repository
 from governance.people.tokens import Caller
 from governance.review import changes
 from governance.state import read

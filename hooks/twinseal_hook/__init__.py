@@ -10,6 +10,7 @@ class Refused(Exception):  # noqa: N818 - it is an answer, not an error
     """The push cannot go in as it is, whatever the service would say."""
 
     def __init__(self, code: str, what: str, remedy: str) -> None:
+        self.code, self.what = code, what
         super().__init__(f"refused ({code})\n  what: {what}\n  next: {remedy}")
 
 

@@ -10,7 +10,7 @@ from .ranges import History, Range, Tip, real_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from .changes import Pair
     from .processes import Child, Git
@@ -43,8 +43,11 @@ def gather(
     plan: "Sequence[str | None]",
     *,
     early: "Early",
+    ahead: "Callable[[Sequence[bytes]], None] | None" = None,
 ) -> "dict[str, Json]":
     """Return the facts, with the help of gits that were started while the service was still being asked.
+
+    ``ahead`` is handed the raw commits as soon as they are read: what is slow to judge may begin with them.
 
     Raises:
         Undecided: Something cannot be read.
@@ -59,6 +62,8 @@ def gather(
     judged = _judge(git, history, updates=updates, plan=plan, walk=walk)
     ranges = [each.range for each in judged.values() if each.range]
     commits = list(dict.fromkeys(name for each in ranges for name in each.commits))
+    if ahead:
+        ahead([history.raw[name] for name in commits])
     scratch = Scratch(git) if any(len(history.parents[name]) == _MERGE for name in commits) else None
     try:
         starts = _starts(git, history, commits=commits, scratch=scratch)

@@ -18,6 +18,9 @@ ALLOWED, REFUSED, UNDECIDED = 0, 1, 3
 LINES = 1 << 20
 """Bytes of ref lines read."""
 
+MANY = 40
+"""Commits from which on they are sent ahead of the facts; the service judges one such push at a time."""
+
 REFS = 100
 """Refs in a push."""
 
@@ -49,6 +52,7 @@ def main(home: str) -> int:
         return _receive(home, conf, git, updates)
     except Refused as answer:
         tell(f"twinseal: {answer}")
+        _have_recorded(home, answer)
         return REFUSED
     except Undecided as failure:
         tell(undecided(str(failure)))
@@ -73,7 +77,7 @@ def _receive(home: str, conf: dict[str, str], git: Git, updates: "Sequence[Updat
         text = _hear(service)
         if text.startswith("plan\n"):
             plan = parse_plan(text, count=len(updates))
-            service.send(gather(git, updates, plan, early=early))
+            service.send(gather(git, updates, plan, early=early, ahead=lambda raws: _ahead(service, raws)))
             text = _hear(service)
     code, reserved, told = parse_answer(text)
     if code == ALLOWED:
@@ -82,6 +86,25 @@ def _receive(home: str, conf: dict[str, str], git: Git, updates: "Sequence[Updat
         _reserve(f"{home}/reservations", f"{pusher}-{start}", reserved)
     tell(told)
     return code
+
+
+def _have_recorded(home: str, refusal: Refused) -> None:
+    """Have written down what we refuse by ourselves, if somebody answers: attempts are not free of traces."""
+    try:
+        conf, parent = settings(home), posix.getppid()
+        hello = _hello(conf["repository"], (), pid=parent, start=started(parent))
+        with Service(conf["socket"]) as service:
+            service.send({**hello, "kind": "refusal", "code": refusal.code, "said": refusal.what})
+            _, _, told = parse_answer(service.receive())
+        tell(told.rstrip("\n").rpartition("\n")[2])
+    except Undecided:
+        return  # It is refused all the same.
+
+
+def _ahead(service: Service, raws: "Sequence[bytes]") -> None:
+    """Send the commits of a large push ahead: their signatures are verified while trees are compared here."""
+    if len(raws) >= MANY:
+        service.send({"v": 1, "kind": "commits", "raw": [raw.decode("latin-1") for raw in raws]})
 
 
 def _ready_for_review(conf: dict[str, str], git: Git, repository: str) -> None:

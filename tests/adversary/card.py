@@ -54,13 +54,6 @@ class Case:
         assert not ENTRY.search(answer.said), answer.said
         self._saw("git", recorded=False)
 
-    def ended(self, answer: Pushed, code: str) -> None:
-        """The hook itself ended the push with this code, and told nobody but the pusher."""
-        assert not answer.landed, answer.said
-        assert f"refused ({code})" in answer.said, answer.said
-        assert not ENTRY.search(answer.said), answer.said
-        self._saw(code, recorded=False)
-
     def released(self, repository: Repository, answer: Pushed) -> None:
         """We allowed what git then would not carry out: the entry of the decision is followed by one that says so."""
         found = ENTRY.search(answer.said)

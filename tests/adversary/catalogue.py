@@ -27,7 +27,6 @@ CONTROLS = frozenset(
 """Who answers: a control of `governance/controls`, or another room. `git` is git itself, under our settings."""
 
 NOT_ASKED = "git ends the push before it asks anybody"
-HOOK_ENDS = "the hook ends the push by itself and tells the pusher alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +171,8 @@ FURTHER = (
     Row("X-02", "a branch named like a short or upper-case id", "ref_rules", "git show 1a2b3c4"),
     Row("X-03", "names git resolves elsewhere: heads/main, head", "ref_rules", "git's own check-ref-format"),
     Row("X-04", "look-alike names: case, alphabet, zero width", "ref_rules", "string comparison; HFS+ and NTFS"),
-    Row("X-05", "a line feed, a blank, a control in a ref name", "hook", "hooks that read lines", HOOK_ENDS),
-    Row("X-06", "one ref twice in a push", "hook", "hooks that keep the first or the last", HOOK_ENDS),
+    Row("X-05", "a line feed, a blank, a control in a ref name", "hook", "hooks that read lines"),
+    Row("X-06", "one ref twice in a push", "hook", "hooks that keep the first or the last"),
     Row("X-07", "a tag of a tag, of a tree, or under another name", "ref_rules", "hooks that peel, or that do not"),
     Row("X-08", "a tree or a blob for a branch", "ref_rules", "rev-list, which is empty for it"),
     Row("X-09", "escapes, reversed text, CR in a message or a name", "signed_commits", "terminals and web pages"),
@@ -194,7 +193,7 @@ FURTHER = (
     ),
     Row("X-23", "an object that nobody has", "git", "hooks that skip what is missing", unrecorded=NOT_ASKED),
     Row("X-24", "grafts on the server shorten what is walked", "ref_rules", "rev-list, which believes them"),
-    Row("X-25", "trees that repeat themselves a billionfold", "limits", "walkers without a count", HOOK_ENDS),
+    Row("X-25", "trees that repeat themselves a billionfold", "limits", "walkers without a count"),
     Row("X-26", ".mailmap makes one author another", "signed_commits", "log --use-mailmap; %aN"),
     Row("X-27", "a link named .gitmodules or .gitattributes", "four_eyes", "path rules that skip links"),
     Row("X-28", "a delta that unpacks ten thousandfold", "four_eyes", "hooks that read whatever comes"),

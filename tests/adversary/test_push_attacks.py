@@ -174,7 +174,7 @@ class TestTheWire:
         head, before = small(started, dev), started.refs()
         topics = [f"{head}:refs/heads/topic/t{n}" for n in range(101)]
         case.refused(started.push(dev, *topics[:51]), "push.too_many_refs")
-        assert "(push.too_many_refs)" in started.push(dev, *topics).said  # Where the hook itself gives up.
+        case.refused(started.push(dev, *topics), "push.too_many_refs")  # Where the hook itself gives up.
         assert started.refs() == before
         case.twin(started.push(dev, *(f"{head}:refs/heads/topic/t{n}" for n in range(10))))
 
@@ -239,6 +239,39 @@ class TestALyingHook:
         assert refused.code == code, refused.said
         assert "could not decide" in refused.said.lower()
         assert started.refs() == before
+        started.honest_hook()
+        lands(started, dev, small(started, dev))
+
+    @pytest.mark.parametrize("code", ["", "signed_commits.unsigned"], ids=["twin", "lie"])
+    def test_commits_sent_ahead_vouch_for_no_others(self, started: Repository, dev: Member, code: str) -> None:
+        """Signatures of a large push are verified from what the hook sends first; that says nothing of other bytes."""
+        tip = started.refs()[MAIN]
+        for number in range(50):
+            tip = started.commit(dev, {"app.py": f"{number}\n"}, tip, signed=not code or number != 25)
+        started.lying_hook(
+            "true = receive._ahead",
+            "def lie(service, raws):",
+            "    signed = [raw for raw in raws if b'gpgsig' in raw]",
+            "    true(service, [signed[0]] * 100)",
+            "receive._ahead = lie",
+        )
+        assert started.push(dev, f"{tip}:refs/heads/topic/ahead").code == code
+        started.honest_hook()
+        assert started.push(dev, f"{tip}:refs/heads/topic/ahead").code == code
+
+    @pytest.mark.parametrize("frames", [2, 3])
+    def test_commits_sent_ahead_more_than_once_are_no_facts(
+        self, started: Repository, dev: Member, frames: int
+    ) -> None:
+        started.lying_hook(
+            "send = wire.Service.send",
+            "def more(self, value):",
+            "    if value['kind'] == 'facts':",
+            f"        for _ in range({frames}): send(self, {{'v': 1, 'kind': 'commits', 'raw': ['x']}})",
+            "    send(self, value)",
+            "wire.Service.send = more",
+        )
+        assert started.push(dev, f"{small(started, dev)}:{MAIN}").code == "facts.version"
         started.honest_hook()
         lands(started, dev, small(started, dev))
 

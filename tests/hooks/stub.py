@@ -110,10 +110,15 @@ class Stub:
         if self.misbehave:
             self.misbehave(connection)
             return
+        if hello["kind"] == "refusal":
+            send(connection, "answer 1\ntext\nRefused. Recorded as entry 1.\n")
+            return
         said = self.plan(hello)
         send(connection, said)
         if said.startswith("plan"):
             facts = self._hear(stream)
+            if facts["kind"] == "commits":  # Sent ahead.
+                facts = self._hear(stream)
             send(connection, self.decide(hello, facts))
 
     def _hear(self, stream: IO[bytes]) -> dict[str, Any]:

@@ -175,14 +175,15 @@ class TestRefused:
         assert "refused (push.too_large)" in done.stderr
         assert "nested more than 1,024 deep" in done.stderr
         assert "ask the owner of the repository to import it" in done.stderr
-        assert len(service.heard) == 1
+        assert [each["kind"] for each in service.heard] == ["hello", "refusal"]
+        assert "Recorded as entry 1." in done.stderr
 
     def test_too_many_refs_are_refused_without_asking(self, repository: Governed, names: list[str]) -> None:
         with repository.service() as service:
             done = repository.push(*[f"{names[0]}:refs/heads/b{number}" for number in range(101)])
             assert repository.push(*[f"{names[0]}:refs/heads/b{number}" for number in range(100)]).returncode == 0
         assert "refused (push.too_many_refs)" in done.stderr
-        assert len(service.heard) == 2
+        assert [each["kind"] for each in service.heard] == ["refusal", "hello", "facts"]
         assert len(repository.refs()) == 100
 
     @pytest.mark.parametrize(
@@ -201,8 +202,16 @@ class TestRefused:
     ) -> None:
         with repository.service() as service:
             done = run_hook(repository, lines)
-        assert (done.returncode, service.heard) == (1, [])
+        assert [(each["kind"], each["code"]) for each in service.heard] == [("refusal", code)]
+        assert done.returncode == 1
         assert f"refused ({code})" in done.stderr
+        assert "Recorded as entry 1." in done.stderr
+
+    def test_what_the_hook_refuses_is_refused_also_where_nobody_writes_it_down(self, repository: Governed) -> None:
+        done = run_hook(repository, b"x\n")
+        assert done.returncode == 1
+        assert "refused (push.malformed_lines)" in done.stderr
+        assert "Recorded" not in done.stderr
 
 
 class TestLiars:
@@ -241,7 +250,7 @@ class TestLiars:
         with repository.service() as service:
             said = repository.receive_pack(posing, pack=names[0])
         assert "push.malformed_lines" in said
-        assert service.heard == []
+        assert [each["kind"] for each in service.heard] == ["refusal"]
 
     def test_an_alias_of_a_branch_is_shown_to_be_one_and_does_not_move_it(
         self, repository: Governed, names: list[str]
