@@ -70,6 +70,13 @@ class Case:
         self._saw("refs.drifted", recorded=bool(found))
         assert found
 
+    def not_landed(self, repository: Repository, landing: Mapping[str, Any], code: str) -> None:
+        """The lander was asked, put the question that any push is asked, and was refused; the ledger has it."""
+        assert (landing["state"], landing["code"]) == ("refused", code), landing
+        found = [e for e in self._ground.entries("landing.refused") if e["repo"] == repository.name]
+        self._saw(code, recorded=[e["data"]["code"] for e in found] == [code])
+        assert found
+
     def unserved(self, answer: Answer) -> None:
         """The attack was no push, and HTTP had nothing for it."""
         assert answer.status == http.HTTPStatus.NOT_FOUND, answer.raw

@@ -108,7 +108,7 @@ SIZE = (
 
 APPROVALS = (
     Row("A-01", "pushed after the approval", "four_eyes", "GitLab #383776: invalidated asynchronously"),
-    _not("A-02", "votes copied to a new patch set", "sign-offs are not copied; carry-over is a later issue"),
+    Row("A-02", "a patch set pushed after the votes is merged", "four_eyes", "Gerrit: copied votes, auto-submit"),
     Row("A-03", "approved for one target, landed on another", "four_eyes", "GitLab #422142, Gitea before 1.27.0"),
     Row("A-04", "the approved branch deleted and made again", "four_eyes", "GitLab #436977"),
     _not("A-07", "owners of one branch approve for another", "there are no owners files; the table is the policy's"),
@@ -156,7 +156,7 @@ KEYS = (
     Row("K-08", "a name that reads like gpg's status", "signed_commits", "SigSpoof"),
     Row("K-09", "a text-mode signature, good for two texts", "signed_commits", "gpg --verify"),
     Row("K-11", "an unsigned commit under a signed tip", "signed_commits", "GitHub squash paths; tips alone"),
-    _not("K-12", "commits of the server's own are exempt", "the server makes none in this version"),
+    Row("K-12", "commits of the server's own are exempt", "signed_commits", "GitLab: gitaly #5361"),
     _not("K-13", "two keys with one short id", "no push can make one: test_signature_attacks.py"),
     Row("K-15", "a pattern of principals", "signed_commits", "allowed_signers: *@example.org"),
     Row("K-16", "a signing subkey added by a thief", "signed_commits", "primary fingerprints"),
