@@ -1,0 +1,51 @@
+"""Where parts meet: landing and observing, dead reservations and whoever waits for them. Each with its honest twin."""
+
+from __future__ import annotations
+
+import pytest
+
+from adversary.raw import BOGUS, raw_push
+from playing import MAIN, ZEROS, Member, Repository, until
+
+SIDE = "refs/heads/side"
+"""A branch that HEAD does not name: git itself keeps that one from being deleted."""
+
+
+@pytest.fixture
+def observed(started: Repository) -> Repository:
+    """A begun repository in which nothing is refused for breaking a rule."""
+    assert set_mode(started, "observe") == ""
+    return started
+
+
+def set_mode(repository: Repository, mode: str) -> str:
+    """Return the code it was refused with; empty where it was done."""
+    said = {"repository": repository.name, "mode": mode}
+    return repository.ground.owner.say("repository.mode", f"/repositories/{repository.name}/mode", said).code
+
+
+def lapses(repository: Repository) -> list[tuple[str, str, str, str]]:
+    """Have refs compared once more, and return what moved without being allowed to."""
+    owner = repository.ground.owner
+    answer = repository.ground.ask("POST", f"/repositories/{repository.name}/check", {}, token=owner.tokens[""])
+    return [(each["ref"], each["recorded"], each["found"], each["state"]) for each in answer.body["lapses"]]
+
+
+def quiet(repository: Repository) -> None:
+    until(lambda: not repository.reserved(), "nothing is under way")
+
+
+@pytest.mark.parametrize("old", [ZEROS, BOGUS])
+def test_a_deletion_that_lies_about_what_is_there_is_not_let_through(
+    observed: Repository, dev: Member, old: str
+) -> None:
+    tip = observed.refs()[MAIN]
+    assert observed.push(dev, f"{tip}:{SIDE}").landed
+    raw_push(observed, dev, f"{old} {ZEROS} {SIDE}")
+    quiet(observed)
+    assert observed.refs().get(SIDE) == tip
+
+    assert observed.push(dev, f"{observed.commit(dev, {'a': 'a'}, tip)}:{SIDE}").landed
+    raw_push(observed, dev, f"{observed.refs()[SIDE]} {ZEROS} {SIDE}")
+    quiet(observed)
+    assert SIDE not in observed.refs()
