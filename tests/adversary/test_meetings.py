@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from adversary.raw import BOGUS, raw_push
-from playing import MAIN, ZEROS, Member, Repository, until
+from playing import MAIN, ZEROS, Member, Repository, lines, until
 
 SIDE = "refs/heads/side"
 """A branch that HEAD does not name: git itself keeps that one from being deleted."""
@@ -49,3 +51,31 @@ def test_a_deletion_that_lies_about_what_is_there_is_not_let_through(
     raw_push(observed, dev, f"{observed.refs()[SIDE]} {ZEROS} {SIDE}")
     quiet(observed)
     assert SIDE not in observed.refs()
+
+
+def land(repository: Repository, by: Member, number: int) -> dict[str, Any]:
+    """Ask the lander, and return how it went."""
+    shown = repository.change(number)
+    body = {"repository": repository.name, "change": number, "patch_set": shown["patch_set"], "head": shown["head"]}
+    answer = by.say("land", f"/repositories/{repository.name}/landings", body, repository=repository.name)
+    assert answer.status == 201, answer.raw
+
+    def over() -> dict[str, Any]:
+        found: dict[str, Any] = repository.change(number)["landing"]
+        return found if found["state"] in {"landed", "refused"} else {}
+
+    return dict(until(over, "the landing is over"))
+
+
+def test_the_lander_lands_what_is_allowed_in_an_observed_repository_and_nothing_else(
+    observed: Repository, dev: Member
+) -> None:
+    before = observed.refs()[MAIN]
+    head = observed.commit(dev, {"large": lines(60)}, before)
+    number = observed.open(dev, head)
+    assert land(observed, dev, number)["code"] == "four_eyes.missing_sign_offs"
+    assert (observed.refs()[MAIN], observed.reserved()) == (before, 0)
+
+    observed.approve(number, "dev-b", "qa-a")
+    assert land(observed, dev, number)["state"] == "landed"
+    assert (observed.refs()[MAIN], lapses(observed)) == (head, [])
