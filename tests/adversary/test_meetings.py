@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adversary.raw import BOGUS, raw_push
+from adversary.raw import BOGUS, new_objects, packed, raw_push
 from playing import MAIN, ZEROS, Member, Repository, lines, until
 
 SIDE = "refs/heads/side"
@@ -79,3 +79,26 @@ def test_the_lander_lands_what_is_allowed_in_an_observed_repository_and_nothing_
     observed.approve(number, "dev-b", "qa-a")
     assert land(observed, dev, number)["state"] == "landed"
     assert (observed.refs()[MAIN], lapses(observed)) == (head, [])
+
+
+def test_a_push_that_came_too_late_holds_nothing_for_ever(observed: Repository, dev: Member) -> None:
+    tip = observed.refs()[MAIN]
+    head = observed.commit(dev, {"a": "a\n"}, tip)
+    raw_push(observed, dev, f"{BOGUS} {head} {MAIN}", pack=packed(observed, new_objects(observed, head, tip)))
+    assert observed.refs()[MAIN] == tip
+    quiet(observed)
+
+    assert observed.push(dev, f"{head}:{MAIN}").landed
+    quiet(observed)
+    assert set_mode(observed, "enforce") == ""
+
+
+def test_a_name_beyond_ascii_keeps_nobody_in_observation(observed: Repository, dev: Member) -> None:
+    tip = observed.refs()[MAIN]
+    one = observed.commit(dev, {"a": "a\n"}, tip)
+    two = observed.commit(dev, {"a": "b\n"}, one)
+    for head in (one, two):
+        assert observed.push(dev, f"{head}:refs/heads/caf\u00e9").landed
+        until(lambda: "refs/heads/caf\u00e9" in {line[0] for line in lapses(observed)}, "it is on the list")
+    quiet(observed)
+    assert set_mode(observed, "enforce") == ""
