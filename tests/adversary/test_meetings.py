@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adversary.raw import BOGUS, new_objects, packed, raw_push
-from playing import MAIN, ZEROS, Member, Repository, lines, until
+from playing import MAIN, ZEROS, Ground, Member, Repository, ended, lines, until
 
 SIDE = "refs/heads/side"
 """A branch that HEAD does not name: git itself keeps that one from being deleted."""
@@ -102,3 +103,37 @@ def test_a_name_beyond_ascii_keeps_nobody_in_observation(observed: Repository, d
         until(lambda: "refs/heads/caf\u00e9" in {line[0] for line in lapses(observed)}, "it is on the list")
     quiet(observed)
     assert set_mode(observed, "enforce") == ""
+
+
+def test_a_large_push_that_is_long_in_gathering_keeps_no_other_from_being_judged(
+    started: Repository, ground: Ground, dev: Member, tmp_path: Path
+) -> None:
+    """It has sent its commits ahead; whoever can make trees that take long to compare could hold up everybody."""
+    other = ground.govern(tmp_path)
+    other.begin()
+    ahead, go_on = tmp_path / "ahead", tmp_path / "go-on"
+    started.lying_hook(
+        "true = receive._ahead",
+        "def slow(service, raws):",
+        "    true(service, raws)",
+        f"    open({str(ahead)!r}, 'w').close()",
+        f"    while not os.path.exists({str(go_on)!r}): time.sleep(0.01)",
+        "receive._ahead = slow",
+    )
+    push = started.start_push(dev, f"{many(started, dev)}:refs/heads/topic/slow")
+    until(ahead.exists, "its commits are sent ahead")
+    honest = other.push(dev, f"{many(other, dev)}:refs/heads/topic/quick")
+    go_on.touch()
+    slow = ended(push)
+    started.honest_hook()
+    assert honest.landed, honest.said
+    assert slow.landed, slow.said
+
+
+def many(repository: Repository, dev: Member) -> str:
+    """Return the last of so many commits that they are sent ahead of the facts."""
+    head = repository.refs()[MAIN]
+    tree = repository.tree({"a": "a\n"}, base=head)
+    for _ in range(45):
+        head = repository.commit(dev, {}, head, tree=tree)
+    return head
