@@ -10,8 +10,8 @@ import pytest
 TOP = Path(__file__).parent.parent
 CORE = {
     "errors", "verdict", "facts", "standing", "decision", "approvers", "controls", "explain", "gathered", "completing",
-    "baseline", "carry", "hosts", "observing", "options", "patterns", "policy", "policy_reading", "policy_text",
-    "record", "ref_names", "refusals", "strict_yaml", "objects", "signatures", "ports",
+    "baseline", "carry", "foreseen", "hosts", "observing", "options", "patterns", "policy", "policy_reading",
+    "policy_text", "record", "ref_names", "refusals", "strict_yaml", "objects", "signatures", "ports",
 }  # fmt: skip
 ROOMS = {"people", "review", "state", "coordinate", "detect", "tell", "play"}
 MIDDLE = {"continuity", "identify", "lander", "moves", "receive", "reconcile", "service", "undecided"}
