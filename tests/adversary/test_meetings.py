@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from adversary.raw import BOGUS, new_objects, packed, raw_push
+from governance.adapters import processes
+from governance.entrypoints.machine import world
 from playing import MAIN, ZEROS, Ground, Member, Repository, ended, lines, until
 
 SIDE = "refs/heads/side"
@@ -137,3 +139,16 @@ def many(repository: Repository, dev: Member) -> str:
     for _ in range(45):
         head = repository.commit(dev, {}, head, tree=tree)
     return head
+
+
+def test_what_a_push_is_still_writing_is_not_tidied_away(tmp_path: Path) -> None:
+    """The hook, and the lander, write a reservation under another name first."""
+    folder = tmp_path / "twinseal" / "reservations"
+    folder.mkdir(parents=True)
+    ours = "{}-{}".format(*processes.this())
+    landing = f"{ours}-0123456789abcdef"
+    kept = {ours, f".{ours}", f"m-{ours}", landing, f".{landing}"}
+    for name in (*kept, ".1-1", "1-1", "m-1-1", f"{ours}-fedcba9876543210"):
+        (folder / name).touch()
+    world(tmp_path / "hook.sock", {landing}).tidy(tmp_path, frozenset())
+    assert {file.name for file in folder.iterdir()} == kept
