@@ -174,7 +174,7 @@ class Lander:
     def _ask(self, job: Job, hello: gathered.Hello, line: gathered.Line) -> tuple[Decision, Effects, int]:
         name, change, place = job.asked.repository, job.change, job.repository
         enforced = HOSTS[place["host"]].level is Level.ENFORCED and not place["advisory"]
-        who = Identity(LANDER, "service", LANDER, enforced=enforced)
+        who = Identity(LANDER, "service", LANDER, enforced=enforced, observed=place["mode"] == "observe")
         with self._service.read() as tx:
             plan: Plan = replace(self._receiver.begin(tx, hello, name, who), landing=job.asked)
             start = plan.excludes.get(line.ref) or "-"

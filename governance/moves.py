@@ -41,11 +41,22 @@ def close(tx: Transaction, repository: str, look: Look) -> tuple[list[Line], lis
         still = [line for line in lines if line not in moved]
         promised = [line for line in still if line[2].startswith(record.PINS) and line[1] in done.values()]
         pins += [(handle, new, ref) for _, new, ref in promised]
-        unmoved = [line for line in still if line not in promised and _value(look.refs, line[2], line[0]) == line[0]]
+        unmoved = [line for line in still if line not in promised and _unmoved(tx, repository, look.refs, line)]
         if unmoved:
             landed = any(ref in done for ref, _ in _decided(tx, seq)["landed"])
             tx.append(record.released(seq, unmoved, repository=repository, landed=landed))
+    for seq in _let_go(tx, repository):
+        tx.append(record.released(seq, (), repository=repository, landed=False))
     return pins, [line for line in status.drift(tx, repository, look.refs, until=look.horizon) if line[0] not in held]
+
+
+def _let_go(tx: Tx, repository: str) -> list[int]:
+    """Return decisions to land that hold nothing any more: an owner took their refs over, thawing or adopting."""
+    sql = (
+        "select decided_seq from landing l where repository=? and closed_seq is null and state='landing' "
+        "and not exists (select 1 from reservation r where r.seq=l.decided_seq and r.state='reserved')"
+    )
+    return [row[0] for row in tx.execute(sql, (repository,)).fetchall()]
 
 
 def apply_all(tx: Transaction, repository: str, by_handle: Mapping[str, Iterable[Line]]) -> int:
@@ -104,6 +115,12 @@ def _drifted(tx: Transaction, repository: str, suspects: Iterable[Line], look: L
         line[0]: line for line in status.drift(tx, repository, look.refs, until=look.horizon) if line[0] not in moving
     }
     return [still[ref] for ref, _, _ in suspects if ref in still]
+
+
+def _unmoved(tx: Tx, repository: str, actual: Refs, line: Line) -> bool:
+    """Whether a ref stands where it stood, or where it is known to have gone since without what was reserved."""
+    old, _, ref = line
+    return _value(actual, ref, old) in {old, read.ref_value(tx, repository, ref) or "0" * len(old)}
 
 
 def _value(actual: Refs, ref: str, like: str) -> str:

@@ -175,7 +175,7 @@ class Receiver:
         standings = [_standing(tx, update, policy, roster) for update in facts]
         decision = decide(list(zip(facts, standings, strict=True)), policy_digest=policy.digest)
         effects = changes.effects(tx, decision, handle=plan.hello.handle)
-        if plan.context.observed and not decision.allowed:
+        if plan.context.observed and not decision.allowed and plan.landing is None:  # The lander lands what is allowed.
             effects = observing.effects(decision, handle=plan.hello.handle)
         single = len(roster.humans()) == 1
         document = tx.blob(record.facts_document(decision, single_person=single))

@@ -1,6 +1,7 @@
 """What git really did, compared with what the ledger says: applied, released, or moved behind our back.
 
-A reservation is released only after its ref has been read and found unmoved and the process that held it is gone.
+A reservation is released only after its ref has been read and found unmoved, or gone where the ledger knows it to be,
+and the process that held it is gone.
 A ref that has another value than the ledger recorded, with no reservation to explain it, freezes its repository.
 Where nothing is enforced it is taken as it is, and remembered as unreviewed.
 """

@@ -67,7 +67,8 @@ def _unjudged(tx: Tx, hello: gathered.Hello, repository: str) -> tuple[Reserve, 
     sql = "select 1 from repository where name=? and mode='observe' and removed_seq is null"
     if held or tx.execute(sql, (repository,)).fetchone() is None:
         return ()
-    return observing.movable((line.old, line.new, line.ref) for line in hello.lines)
+    values = {line.ref: read.ref_value(tx, repository, line.ref) or "0" * len(line.old) for line in hello.lines}
+    return observing.movable(((line.old, line.new, line.ref) for line in hello.lines), values)
 
 
 def _actor(who: Identity | None) -> Actor:

@@ -9,7 +9,7 @@ import pytest
 from audit.entry import Actor, Draft
 from builders import MAIN, NEW, OLD, REPOSITORY, TOPIC, ZERO, oid
 from governance.reconcile import Reconciler, World
-from governance.record import Effects, Kind
+from governance.record import SERVICE, Effects, Kind
 from service_world import DIGEST, ServiceWorld
 
 if TYPE_CHECKING:
@@ -121,13 +121,17 @@ TOPIC_LINES = ((ZERO, NEW, TOPIC), (ZERO, NEW, PIN))
 LANDING = (OLD, NEW, MAIN)
 
 
-def landing(scene: Scene, *, handle: str = "5-5") -> int:
-    """Decide a landing on main that spends a sign-off."""
+def landing(scene: Scene, *, handle: str = "5-5", asked: bool = False) -> int:
+    """Decide a landing on main that spends a sign-off, of a push or as the lander was asked to."""
     scene.applied(scene.open_change())
     scene.git.move(*TOPIC_LINES)
     bound = {"change": 1, "patch_set": 1, "diff_digest": DIGEST}
     data = {"verdict": "approve", "binding": bound, "expires_at": scene.now, "statement": {}}
-    (given,) = scene.append(Draft(Kind.SIGN_OFF_GIVEN, Actor("mia", "human", ""), REPOSITORY, "1", data))
+    mia = Actor("mia", "human", "")
+    (given,) = scene.append(Draft(Kind.SIGN_OFF_GIVEN, mia, REPOSITORY, "1", data))
+    if asked:
+        data = {"change": 1, "patch_set": 1, "head": NEW, "target": MAIN, "token": "t", "statement": {}}
+        scene.append(Draft(Kind.LANDING_ASKED, mia, REPOSITORY, "1", data))
     return scene.decide(Effects(handle=handle, reserve=(LANDING,), spend=(given.seq,), landed=((MAIN, 1),)))
 
 
@@ -570,3 +574,40 @@ def test_a_crash_between_git_and_the_record_is_healed_by_the_next_look(scene: Sc
 
     assert scene.check() == []
     assert scene.rows("select state, patch_set from change") == [("open", 1)]
+
+
+def test_where_nothing_is_enforced_a_reserved_ref_that_went_elsewhere_is_let_go_once_that_is_known(
+    scene: Scene,
+) -> None:
+    scene.append(Draft(Kind.REPOSITORY_MODE_SET, SERVICE, REPOSITORY, REPOSITORY, {"mode": "observe", "statement": {}}))
+    landing(scene)
+    scene.git.living.add("5-5")
+    scene.git.move((OLD, ELSEWHERE, MAIN))
+    scene.check()
+    assert scene.reserved()[MAIN] == "reserved"  # The twin: whoever holds it may still be at it.
+
+    scene.git.living.clear()
+    scene.check()
+    assert (scene.value(MAIN), scene.reserved()[MAIN]) == (ELSEWHERE, "reserved")
+    scene.check()
+    assert (scene.reserved()[MAIN], spent(scene), scene.freezes()) == ("released", False, 0)
+
+
+@pytest.mark.parametrize("kind", [Kind.FREEZE_LIFTED, Kind.REPOSITORY_ADOPTED])
+def test_a_landing_whose_ref_an_owner_takes_over_is_not_under_way_for_ever(scene: Scene, kind: Kind) -> None:
+    seq = landing(scene, asked=True)
+    assert scene.rows("select state, decided_seq from landing") == [("landing", seq)]
+    scene.git.move((OLD, ELSEWHERE, MAIN))
+    assert scene.check()
+    taken = {"refs": [[MAIN, ELSEWHERE]], "statement": {}}
+    scene.append(Draft(kind, SERVICE, REPOSITORY, REPOSITORY, taken))
+    if kind is Kind.REPOSITORY_ADOPTED:
+        refs = [[ref, value, ""] for ref, value in scene.git.values.items()]
+        scene.append(Draft(Kind.BASELINE_RECORDED, SERVICE, REPOSITORY, REPOSITORY, {"refs": refs}))
+
+    assert scene.check() == []
+    assert scene.rows("select state, decided_seq from landing") == [("queued", None)]
+    assert (spent(scene), scene.reserved()[MAIN]) == (False, "released")
+    before = len(scene.kinds())
+    scene.check()
+    assert len(scene.kinds()) == before

@@ -10,6 +10,7 @@ import asyncio
 import os
 import socket
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -128,23 +129,30 @@ class HookSocket:
             said = said or await payload(reader, size)
             if not gathered.is_ahead(said):
                 return await self._judge(plan, said, writer)
-            # The signatures are verified while the hook compares trees.
-            looking = asyncio.create_task(asyncio.to_thread(self._receiver.foresee, plan, gathered.ahead(said)))
-            return await self._judge(plan, await frame(reader, FACTS_LIMIT), writer, looking)
+            raws = gathered.ahead(said)
+        # The signatures are verified while the hook compares trees. That may take long: nobody waits for it but us.
+        looking = asyncio.create_task(self._foreseen(plan, raws))
+        facts = await frame(reader, FACTS_LIMIT)
+        verifier = await looking
+        async with self._large:
+            return await self._judge(plan, facts, writer, verifier)
+
+    async def _foreseen(self, plan: Plan, raws: Sequence[bytes]) -> SignatureVerifier:
+        async with self._large:
+            return await asyncio.to_thread(self._receiver.foresee, plan, raws)
 
     async def _judge(
         self,
         plan: Plan,
         gathered_: bytes,
         writer: asyncio.StreamWriter,
-        looking: asyncio.Task[SignatureVerifier] | None = None,
+        verifier: SignatureVerifier | None = None,
     ) -> Answer:
         aside = len(gathered_) > LARGE
         parse, complete = self._receiver.parse, self._receiver.complete
         found = await asyncio.to_thread(parse, plan, gathered_) if aside else parse(plan, gathered_)
         paths = {change.path for ref in found.refs.values() for change in ref.net}
         await send(writer, f"say\n{explain.reading(len(found.commits), len(paths), found.gather_ms)}\n")
-        verifier = await looking if looking else None
         for _ in range(ATTEMPTS):
             facts = await asyncio.to_thread(complete, plan, found, verifier) if aside else complete(plan, found)
             try:

@@ -54,7 +54,8 @@ def _pin(path: Path, ref: str, oid: str, handle: str) -> None:
 def _tidy(path: Path, held: frozenset[str], alive: Callable[[str], bool]) -> None:
     """Remove reservation files of processes that are gone, so that a later one with the same id finds none."""
     for file in (path / "twinseal" / "reservations").glob("*[0-9]-[0-9]*"):
-        if file.name not in held and not alive(file.name):
+        name = file.name.removeprefix(".")  # So one is called while it is being written.
+        if name not in held and not alive(name):
             with contextlib.suppress(OSError):
                 file.unlink()
 

@@ -87,20 +87,23 @@ def _at_rest(tx: Transaction, name: str, horizon: int) -> None:
     sql = "select 1 from ledger_entry where repo=? and seq>? and kind in (?,?) limit 1"
     since = tx.execute(sql, (name, horizon, *kinds)).fetchone()
     if since or not read.freezes(tx, name):
-        idle(tx, name)
+        idle(tx, name, pins=True)  # A baseline forgets what is reserved: a pin would be lost, or made and unknown.
     if since:
         said = f"{name} moved while it was looked at"
         raise ConflictError(said, code="adopt.moved", mend="Adopt it again in a moment.")
 
 
-def idle(tx: Transaction, name: str) -> None:
-    """Refuse while a push is under way. Pins are no moves: they name what is there already.
+def idle(tx: Transaction, name: str, *, pins: bool = False) -> None:
+    """Refuse while a push is under way. Pins are no moves: they name what is there already, and count where asked for.
 
     Raises:
         ConflictError: Some ref may still move as it was decided before.
     """
-    sql = "select count(*) from reservation where repository=? and state='reserved' and ref not like 'refs/changes/%'"
-    if waiting := tx.execute(sql, (name,)).fetchone()[0]:
+    sql = (
+        "select count(*) from reservation where repository=? and state='reserved' "
+        "and (? or ref not like 'refs/changes/%')"
+    )
+    if waiting := tx.execute(sql, (name, pins)).fetchone()[0]:
         said = f"{waiting} ref moves of {name} are under way"
         raise ConflictError(said, code="repository.busy", mend="Try again in a moment.")
 

@@ -118,6 +118,17 @@ def test_a_repository_that_moves_is_not_adopted_as_it_was(world: ServiceWorld) -
     assert adopt(world)
 
 
+def test_a_pin_that_is_still_to_be_made_is_not_forgotten_by_a_baseline(world: ServiceWorld) -> None:
+    """It would never be made; or it would, and be a ref that nobody knows."""
+    seq = world.open_change()
+    world.applied(seq, TOPIC)
+    with pytest.raises(ConflictError) as refused:
+        adopt(world)
+    assert refused.value.code == "repository.busy"
+    world.applied(seq, "refs/changes/1/1")
+    assert adopt(world)
+
+
 def test_what_is_left_reserved_in_a_frozen_repository_does_not_keep_its_owner_out(world: ServiceWorld) -> None:
     moving(world)
     drifted(world)
