@@ -9,7 +9,7 @@ import unicodedata
 
 from governance.decision import Decision, RefDecision
 from governance.facts import PushContext
-from governance.policy import CarryOver
+from governance.policy import PROPOSALS, CarryOver
 from governance.record import Effects
 from governance.verdict import Outcome, Verdict
 
@@ -114,9 +114,17 @@ def _next(decision: Decision, effects: Effects, *, url: str) -> list[str]:
             f"  Ask    twinseal sign-off {number} --approve --repo {repository}",
             f"  Land   twinseal land {number} --repo {repository}",
             *([] if behind else [f"  or     git push origin {ref.update.new[:12]}:{opened['target']}"]),
+            *_again(str(opened["ref"]), int(str(number))),
             f"  See    {_link(url, ref, int(str(number)))}",
         ]
     return [*said, ""]
+
+
+def _again(ref: str, number: int) -> tuple[str, ...]:
+    """Say how the next patch set of what was pushed for review is pushed; a topic is just pushed again."""
+    if not ref.startswith(PROPOSALS):
+        return ()
+    return (f"  Again  git push -o twinseal.change={number} origin HEAD:{ref}",)
 
 
 def _behind(ref: RefDecision, target: str) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """What a push may say of itself: which change it belongs to, and nothing else. An option never names an identity.
 
-Options that do not begin with `twinseal.` are other people's business and are let pass unread.
+Options that do not begin with `twinseal.` are other people's business and are let pass unread, but for a slip of ours.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 PREFIX = "twinseal."
+FORGOTTEN = "change="
+"""Our option without its prefix: passed over in silence, it would open a change that nobody meant."""
 CHANGE = re.compile(r"twinseal\.change=([1-9][0-9]{0,8})")
 MOST = 16
 LONGEST = 256
@@ -31,7 +33,7 @@ def read(options: Sequence[str]) -> Options:
     for option in options:
         if len(option) > LONGEST or not PRINTABLE.fullmatch(option):
             return Options(fault=f"a push option is at most {LONGEST} printable ASCII characters, got {option[:40]!r}")
-    ours = [option for option in options if option.lower().startswith(PREFIX)]
+    ours = [option for option in options if option.lower().startswith((PREFIX, FORGOTTEN))]
     if not ours:
         return Options()
     named = [CHANGE.fullmatch(option) for option in ours]

@@ -127,9 +127,10 @@ def diff(repository: Path, base: str, head: str) -> str:
         NotFoundError: The head is not in the repository (any more).
     """
     start = base or run(repository, "hash-object", "-t", "tree", os.devnull).decode().strip()
-    options = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--full-index", "--no-prefix")
+    options = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--full-index")
+    sides = ("--src-prefix=a/", "--dst-prefix=b/")
     try:
-        out = run(repository, "diff-tree", "-p", "-r", *options, start, head)
+        out = run(repository, "diff-tree", "-p", "-r", *options, *sides, start, head)
     except GitError as exc:
         raise NotFoundError(f"{head[:12]} cannot be read: {exc}") from exc
     text = out[:DIFF_LIMIT].decode("utf-8", "replace")

@@ -57,8 +57,9 @@ class Seat:
         file = self.path / "tokens" / (f"{repository}.token" if repository else "seat")
         if not file.exists():
             what = f"no token for {repository}" if repository else "this seat is not enrolled"
+            name = self.about().get("name", "NAME")
             mend = (
-                f"Ask the owner: twinseal token issue NAME --repo {repository}"
+                f"An owner issues one: twinseal token issue {name} --repo {repository} --keep {self.path}"
                 if repository
                 else "twinseal key generate, then twinseal key enroll"
             )

@@ -16,6 +16,10 @@ FOREIGN = frozenset({"SESSION", "RESERVATION", "USER", "VECTORS"})
 """Set by us for the hooks, or by people for the tests; not settings."""
 
 
+BEGIN = "twinseal init; or set TWINSEAL_DATA to where it has begun"
+"""What to do where there is no ledger."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Where things are. Every field is a `TWINSEAL_<NAME>` variable and a key of the settings file."""

@@ -22,7 +22,7 @@ from audit.highwater import HighWater
 from audit.ledger import Ledger
 from audit.transaction import Transaction
 from governance.adapters import clock
-from governance.adapters.settings import Settings
+from governance.adapters.settings import BEGIN, Settings
 from governance.errors import SettingsError
 from governance.people.principals import INVITATION_MS, secret_digest
 from governance.policy import Policy
@@ -143,7 +143,7 @@ def origin_of(settings: Settings) -> str:
     from audit import stores
 
     if not settings.database.exists():
-        raise SettingsError(f"nothing has begun in {settings.data}", mend="twinseal init")
+        raise SettingsError(f"nothing has begun in {settings.data}", mend=BEGIN)
     connection = stores.open_reader(settings.database)
     try:
         body = connection.execute("select body from ledger_entry where seq=0").fetchone()

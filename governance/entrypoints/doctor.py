@@ -17,7 +17,7 @@ from audit.errors import AuditError
 from audit.stores import Connection
 from audit.verify import read_mark
 from governance.adapters import git, hook_files, processes
-from governance.adapters.settings import Settings
+from governance.adapters.settings import BEGIN, Settings
 from governance.errors import GovernanceError
 from governance.hosts import HOSTS, Host, Level
 from governance.state import read, status
@@ -40,7 +40,7 @@ def examine(settings: Settings) -> list[Finding]:
     """Return every finding, the machine's first, then the service's, then each repository's."""
     found = [*_tools(), *_folders(settings)]
     if not settings.database.exists():
-        return [*found, Finding("bad", "ledger", f"nothing has begun in {settings.data}", "twinseal init")]
+        return [*found, Finding("bad", "ledger", f"nothing has begun in {settings.data}", BEGIN)]
     found.append(_service(settings))
     try:
         connection = stores.open_reader(settings.database)

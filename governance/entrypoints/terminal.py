@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from governance.errors import SettingsError
 from governance.explain import plain
 
 if TYPE_CHECKING:
@@ -36,8 +37,11 @@ def say(text: str, *, style: str = "") -> None:
     out().print("\n".join(plain(line) for line in text.split("\n")), style=style or None)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """Print a table, or a sentence where there is nothing to show."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str, whole: int = 0) -> None:
+    """Print a table, or a sentence where there is nothing to show.
+
+    Where `whole` is given, so many first columns are never cut, and each row stays on a line.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -47,8 +51,10 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: st
         say(empty, style="dim")
         return
     shown = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for column in columns:
-        shown.add_column(column, overflow="fold")
+    for place, column in enumerate(columns):
+        widest = max(len(column), *(cell[place].cell_len for cell in listed))
+        least = widest if place < whole else None
+        shown.add_column(column, overflow="ellipsis" if whole else "fold", no_wrap=bool(whole), min_width=least)
     for row in listed:
         shown.add_row(*row)
     console = out()
@@ -67,6 +73,19 @@ def pairs(rows: Mapping[str, object]) -> None:
         out().print(Text.assemble((f"{name:<{width}}", "dim"), first))
         for line in rest:
             out().print(Text(" " * width + line))
+
+
+def confirm(question: str) -> None:
+    """Ask, and end where the answer is no.
+
+    Raises:
+        SettingsError: There is nobody to ask.
+    """
+    import typer
+
+    if not sys.stdin.isatty():
+        raise SettingsError("this asks first, and there is no terminal to ask at", mend="Look at it, then add --yes.")
+    typer.confirm(question, abort=True)
 
 
 def done(text: str) -> None:

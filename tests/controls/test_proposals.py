@@ -47,6 +47,7 @@ GOOD = [
 BAD = [
     ("an option that names an identity", proposed("twinseal.principal=owner"), standing(), "option"),
     ("an option of ours in capitals", proposed("TWINSEAL.change=7"), standing(MINE), "option"),
+    ("our option without its prefix", proposed("change=7"), standing(MINE), "option"),
     ("two changes", proposed(NAMED, "twinseal.change=8"), standing(MINE), "option"),
     ("a number with a sign", proposed("twinseal.change=+7"), standing(MINE), "option"),
     ("an option that moves a cursor", proposed("x\x1b[2J"), standing(), "option"),

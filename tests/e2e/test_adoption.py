@@ -88,6 +88,7 @@ def test_what_was_there_is_exempt_and_what_comes_is_judged_from_there(play: Play
 
 def test_an_import_past_the_hooks_is_signed_for_again_and_ends_its_freeze(play: Playground) -> None:
     path = history(play.folder / "import.git")
+    play.owner.twinseal("repo", "adopt", "import", str(path), refused="settings.invalid")  # There is nobody to ask.
     play.owner.twinseal("repo", "adopt", "import", str(path), "--yes")
     history(path.with_name("elsewhere.git"), 20)
     raw(path, "fetch", "-q", str(path.with_name("elsewhere.git")), "+refs/heads/main:refs/heads/main")

@@ -129,6 +129,7 @@ def test_a_change_is_shown_with_its_patch_and_as_a_page(started: Repository, cha
     dev = started.ground["dev-b"]
     patch = dev.get(f"/repositories/{started.name}/changes/{number}/diff", repository=started.name).body
     assert (patch["head"], patch["diff"].count("\n+line ")) == (head, 60)
+    started.git("apply", "--check", "--unsafe-paths", "--directory=/nowhere", "-", text=patch["diff"].encode())
     listed = dev.get(f"/repositories/{started.name}/changes", repository=started.name).body["items"]
     assert [row["number"] for row in listed] == [number]
     token = dev.tokens[started.name]
@@ -137,3 +138,14 @@ def test_a_change_is_shown_with_its_patch_and_as_a_page(started: Repository, cha
     assert head in page.raw.decode()
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert started.ground.ask("GET", f"//{started.name}/changes/{number}").status == 401
+
+
+def test_a_push_for_review_says_how_the_next_patch_set_is_pushed(started: Repository) -> None:
+    dev, first = started.ground["dev-a"], started.refs()[MAIN]
+    opened = started.push(dev, f"{started.commit(dev, {'app.py': lines(60)}, first)}:refs/for/main")
+    assert opened.landed, opened.said
+    again = "-o twinseal.change=2 origin HEAD:refs/for/main"
+    assert f"Again  git push {again}" in opened.said
+    following = started.commit(dev, {"app.py": lines(61)}, first)
+    pushed = started.push(dev, f"{following}:refs/for/main", more=again.split()[:2])
+    assert "Change 2, patch set 2" in pushed.said

@@ -31,7 +31,9 @@ def _opened(file: Path | None) -> Any:  # noqa: ANN401 - the driver is loaded wi
 
     where = file or settings.load().database
     if not where.exists():
-        raise SettingsError(f"{where} does not exist", mend="twinseal init, or --file PATH")
+        raise SettingsError(
+            f"{where} does not exist", mend="Set TWINSEAL_DATA to where it has begun, or name the ledger: --file PATH"
+        )
     return stores.open_reader(where)
 
 
@@ -50,7 +52,7 @@ def verify(
     found = settings.load()
     database = file or found.database
     if file is None and not database.exists():
-        raise SettingsError(f"nothing has begun in {found.data}", mend="twinseal init, or --file PATH")
+        raise SettingsError(f"nothing has begun in {found.data}", mend=f"{settings.BEGIN}; or --file PATH")
     own = found.state / "high-water" if file is None else None
     against = mark or own
     with bar("verifying") as progress:
@@ -112,7 +114,8 @@ def tail(
         (b["seq"], terminal.when(b["ts"]), b["kind"], b["actor"]["id"], b["repo"], b["subject"], _gist(b))
         for b in bodies
     ]
-    terminal.table(("entry", "time (UTC)", "kind", "who", "repository", "subject", ""), rows, empty="no entries")
+    columns = ("entry", "time (UTC)", "kind", "who", "repository", "subject", "outcome")
+    terminal.table(columns, rows, empty="no entries", whole=3)
 
 
 def _gist(body: dict[str, Any]) -> str:

@@ -104,7 +104,7 @@ def adopt(
     """Take over a repository with its history; its owner signs what it holds. Again, after an import past the hooks."""
     from governance import baseline
     from governance.adapters import as_owner, git, histories
-    from governance.entrypoints import acting
+    from governance.entrypoints import acting, terminal
     from governance.errors import RequestError
 
     where = path.resolve()
@@ -119,7 +119,7 @@ def adopt(
     if not as_json:
         _show(found)
     if not yes:
-        typer.confirm("Take this as reviewed, without signatures or sign-offs?", abort=True)
+        terminal.confirm("Take this as reviewed, without signatures or sign-offs?")
     said: dict[str, Any] = {
         "name": name,
         "path": str(where),
@@ -233,7 +233,7 @@ def remove(
 
     as_owner.check(Path(one(name)["path"]))
     if not yes:
-        typer.confirm(f"From now on nothing checks pushes to {name}. Go on?", abort=True)
+        terminal.confirm(f"From now on nothing checks pushes to {name}. Go on?")
     said = {"repository": name, "reason": reason}
     answer = acting.act("repository.remove", f"/repositories/{name}/removal", said)
     dispatched = HOSTS[answer["host"]].dispatched

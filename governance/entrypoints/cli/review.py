@@ -237,7 +237,7 @@ def thaw(
         cells = [(r["ref"], r["recorded"][:12] or "none", r["found"][:12] or "none") for r in rows]
         terminal.table(("ref", "recorded", "found"), cells, empty="every ref is as recorded")
     if rows and not yes:
-        typer.confirm("Record these as they are now?", abort=True)
+        terminal.confirm("Record these as they are now?")
     refs = {row["ref"]: row["found"] for row in rows}
     said = {"repository": repo, "freeze": shown["freeze"], "remediation": remediation, "refs": refs}
     answer = acting.act("thaw", f"/repositories/{repo}/thaw", said)
