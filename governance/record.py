@@ -210,7 +210,7 @@ def let_through(
 
 def refused_early(code: str, message: str, lines: Iterable[str], *, actor: Actor, repository: str) -> Draft:
     """Return the entry of an attempt that never got as far as facts: probing is not free (table L-09)."""
-    data = {"code": code, "message": message[:MESSAGE_LIMIT], "lines": [line[:200] for line in lines][:20]}
+    data = {"code": code, "message": legible(message, MESSAGE_LIMIT), "lines": [line[:200] for line in lines][:20]}
     return Draft(kind=Kind.REQUEST_REFUSED, actor=actor, repo=repository, subject="push", data=data)
 
 

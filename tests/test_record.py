@@ -137,6 +137,11 @@ def test_a_refusal_of_a_hundred_refs_with_long_names_fits_an_entry() -> None:
     assert len(decided(a_decision(*updates, allowed=False))["refs"]) == 100
 
 
+def test_a_refusal_is_recorded_whatever_its_words() -> None:
+    draft = record.refused_early("push.x", "m\0\ud800", [], actor=DEV, repository=REPOSITORY)
+    assert draft.data["message"] == "m??"
+
+
 def test_an_attempt_that_never_got_to_facts_is_recorded_short() -> None:
     draft = record.refused_early("push.x", "m" * 9999, ["l" * 9999] * 99, actor=DEV, repository=REPOSITORY)
     data = entry_of(draft)

@@ -132,7 +132,11 @@ class HookSocket:
             raws = gathered.ahead(said)
         # The signatures are verified while the hook compares trees. That may take long: nobody waits for it but us.
         looking = asyncio.create_task(self._foreseen(plan, raws))
-        facts = await frame(reader, FACTS_LIMIT)
+        try:
+            facts = await frame(reader, FACTS_LIMIT)
+        except BaseException:
+            looking.cancel()  # The hook is gone; nobody asks any more.
+            raise
         verifier = await looking
         async with self._large:
             return await self._judge(plan, facts, writer, verifier)
