@@ -5,6 +5,7 @@ Nothing pushed is ever executed: no external diff, no text conversion, no hooks 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 from governance.errors import FactsError, NotFoundError, SettingsError
 
 TIMEOUT_S = 30
+LEFT_MS = 600_000
 DIFF_LIMIT = 4 * 1024 * 1024
 """Bytes of a change's diff that we show; the rest is named, not sent."""
 
@@ -116,6 +118,19 @@ def create_ref(repository: Path, ref: str, oid: str, *, reservation: str) -> Non
     """Create a ref that a reservation holds; the repository's own transaction hook checks it."""
     line = f"create {ref} {oid}\n".encode()
     run(repository, "update-ref", "--stdin", stdin=line, extra={"TWINSEAL_RESERVATION": reservation})
+
+
+def left_locks(repository: Path, *, now: int) -> list[str]:
+    """Return lock files that nobody has touched for ten minutes, by path below the repository. `now` is in ms.
+
+    A git that was killed leaves its own behind, and the ref under it cannot move until the file is removed.
+    """
+    found = []
+    for file in [*repository.glob("refs/**/*.lock"), *repository.glob("*.lock")]:
+        with contextlib.suppress(OSError):  # A living git takes its own away at any moment.
+            if file.stat().st_mtime_ns // 1_000_000 < now - LEFT_MS:
+                found.append(str(file.relative_to(repository)))
+    return sorted(found)
 
 
 def diff(repository: Path, base: str, head: str) -> str:

@@ -16,7 +16,7 @@ from audit import reads, stores
 from audit.errors import AuditError
 from audit.stores import Connection
 from audit.verify import read_mark
-from governance.adapters import git, hook_files, processes
+from governance.adapters import clock, git, hook_files, processes
 from governance.adapters.settings import BEGIN, Settings
 from governance.errors import GovernanceError
 from governance.hosts import HOSTS, Host, Level
@@ -142,6 +142,9 @@ def _repository(connection: Connection, repository: dict[str, Any], settings: Se
     if repository["git_uid"] != os.getuid():
         yield from _apart(name, path, settings.socket)
     yield from _pins(connection, name, path)
+    for lock in git.left_locks(path, now=clock.now()):
+        said = f"{lock} was left by a git that was killed: the ref under it cannot move"
+        yield Finding("warn", name, said, f"rm {path / lock}  (once no git runs there)")
     if drifted:
         said = f"{len(drifted)} refs are not as recorded: {', '.join(drifted[:3])}"
         yield Finding("warn", name, said, f"twinseal thaw {name} --remediation ...  (pushes under way show here too)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -133,3 +134,15 @@ def test_a_socket_that_no_other_git_user_reaches_is_said(ground: Ground, mode: i
         assert [found["level"] for found in findings(ground, "service")] == [level]
     finally:
         ground.data.chmod(0o700)
+
+
+def test_a_lock_that_a_killed_git_left_is_found_and_a_fresh_one_is_somebodys(repository: Repository) -> None:
+    lock = repository.path / "refs" / "heads" / "main.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch()
+    assert "main.lock" not in repository.ground.twinseal("doctor").stdout
+    os.utime(lock, (1, 1))
+    said = repository.ground.twinseal("doctor").stdout
+    lock.unlink()
+    assert "refs/heads/main.lock was left by a git that was killed" in said
+    assert f"rm {lock}" in said
