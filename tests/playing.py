@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -264,6 +264,12 @@ class Ground:
         for member in members or self.members:
             found.admit(self[member])
         return found
+
+    def forget(self, repository: Repository) -> None:
+        """Let go of a repository, where nothing is under way in it: every start compares all that are governed."""
+        said = {"repository": repository.name, "reason": "the test that it was for is over"}
+        with suppress(OSError):
+            self.owner.say("repository.remove", f"/repositories/{repository.name}/removal", said)
 
     def assert_sound(self) -> None:
         """The chain is unbroken, up to the mark, and the state is what the entries say."""

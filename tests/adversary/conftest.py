@@ -38,11 +38,12 @@ def case(request: pytest.FixtureRequest, ground: Ground) -> Case:
 
 
 @pytest.fixture
-def started(ground: Ground, tmp_path: Path) -> Repository:
+def started(ground: Ground, tmp_path: Path) -> Iterator[Repository]:
     """A governed repository whose target branch has its first commit."""
     repository = ground.govern(tmp_path)
     repository.begin()
-    return repository
+    yield repository
+    ground.forget(repository)
 
 
 @pytest.fixture

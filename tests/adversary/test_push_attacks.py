@@ -73,6 +73,7 @@ class TestTheWire:
     ) -> None:
         head = small(started, dev)
         assert started.push(dev, f"{head}:{NEXT}").landed
+        until(lambda: not started.reserved(), "the push is recorded, and its pin made")
         before = started.refs()
         claimed = head if old.startswith("the") else old
         for new in (ZEROS, head):

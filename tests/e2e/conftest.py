@@ -17,9 +17,11 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 
 
 @pytest.fixture
-def repository(ground: Ground, tmp_path: Path) -> Repository:
+def repository(ground: Ground, tmp_path: Path) -> Iterator[Repository]:
     """An empty governed repository that everybody may push to."""
-    return ground.govern(tmp_path)
+    made = ground.govern(tmp_path)
+    yield made
+    ground.forget(made)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from playing import MAIN, Repository, lines
+from playing import MAIN, Repository, lines, until
 
 TOPIC = "refs/heads/topic/one"
 
@@ -22,6 +22,7 @@ def test_a_forced_push_makes_a_patch_set_and_both_stay_pinned(started: Repositor
     two = started.commit(dev, {"app.py": lines(61)}, started.refs()[MAIN])
     pushed = started.push(dev, f"+{two}:{TOPIC}")
     assert f"Change {number}, patch set 2" in pushed.said
+    until(lambda: not started.reserved(), "the pin is made")
     pins = {ref: oid for ref, oid in started.refs().items() if ref.startswith(f"refs/changes/{number}/")}
     assert pins == {f"refs/changes/{number}/1": one, f"refs/changes/{number}/2": two}
     shown = started.change(number)

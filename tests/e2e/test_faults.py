@@ -30,10 +30,11 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 
 
 @pytest.fixture
-def started(ground: Ground, tmp_path: Path) -> Repository:
+def started(ground: Ground, tmp_path: Path) -> Iterator[Repository]:
     repository = ground.govern(tmp_path)
     repository.begin()
-    return repository
+    yield repository
+    ground.forget(repository)
 
 
 @pytest.fixture
@@ -238,6 +239,7 @@ class TestBehindOurBack:
 
     def test_update_ref_is_refused_by_the_transaction_hook(self, started: Repository, small: str) -> None:
         assert by_path(started, f"{small}:refs/heads/topic/one").landed
+        closed(started)
         before = started.refs()
         for command in (("update-ref", MAIN, small), ("update-ref", "-d", MAIN), ("branch", "-f", "other", small)):
             refused = move(started, *command)
