@@ -117,9 +117,10 @@ def freezes(tx: Tx, repository: str) -> tuple[Freeze, ...]:
 def change_at(tx: Tx, repository: str, head: str, *, target: str) -> ChangeStanding | None:
     """Return the oldest open change whose current patch set has this head, with its sign-offs."""
     sql = (
-        "select c.number from patch_set p join change c using(repository, number) "
+        # Cross: SQLite keeps the order. It would rather walk every open change than the few with this head.
+        "select p.number from patch_set p cross join change c using(repository, number) "
         "where p.repository=? and p.head=? and c.target=? and c.state='open' and p.patch_set=c.patch_set "
-        "order by c.number limit 1"
+        "order by p.number limit 1"
     )
     row = tx.execute(sql, (repository, head, target)).fetchone()
     return open_change(tx, repository, row[0]) if row else None
