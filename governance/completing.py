@@ -11,7 +11,7 @@ from governance.errors import FactsError
 from governance.facts import CarriedFacts, CommitFacts, Person, PushContext, SignatureFacts, TagFacts, UpdateFacts
 from governance.gathered import Gathered, GatheredRef, Line
 from governance.refusals import SignatureRefused
-from governance.signatures import Registry, SignatureVerifier, Verified
+from governance.signatures import ObjectVerifier, Registry, Verified
 from governance.standing import Roster
 
 Completed = tuple[UpdateFacts, ...]
@@ -25,7 +25,7 @@ AHEAD_S = 86_400
 class Proving:
     """What names and signatures are judged against. `at` is when the push was received, in Unix seconds."""
 
-    verifier: SignatureVerifier
+    verifier: ObjectVerifier
     registry: Registry
     roster: Roster
     at: int
@@ -61,7 +61,7 @@ def complete(
     found: Gathered,
     lines: Sequence[Line],
     context: PushContext,
-    verifier: SignatureVerifier,
+    verifier: ObjectVerifier,
     *,
     registry: Registry,
     roster: Roster,

@@ -13,45 +13,30 @@ from dataclasses import dataclass
 from governance import objects
 from governance.errors import ObjectError
 from governance.refusals import SignatureRefused
-from governance.signatures import Item, Purpose, Registry, SignatureVerifier, Verified
+from governance.signatures import Item, ObjectVerifier, Registry, Verified
 
 Answer = Verified | SignatureRefused
 
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """A `SignatureVerifier` that knows some answers already, for one registry at one time."""
+    """A `ObjectVerifier` that knows some answers already, for one registry at one time."""
 
-    verifier: SignatureVerifier
+    verifier: ObjectVerifier
     registry: Registry
     at: int
     answers: Mapping[Item, Answer]
 
-    def verify(
-        self,
-        payload: bytes,
-        signature: bytes | None,
-        registry: Registry,
-        *,
-        at: int,
-        purpose: Purpose = Purpose.OBJECT,
-    ) -> Verified:
-        """See `SignatureVerifier.verify`; nothing of this is foreseen."""
-        return self.verifier.verify(payload, signature, registry, at=at, purpose=purpose)
-
     def verify_many(self, items: Sequence[Item], registry: Registry, *, at: int) -> list[Answer]:
-        """See `SignatureVerifier.verify_many`."""
+        """See `ObjectVerifier.verify_many`."""
         if registry is not self.registry or at != self.at:
             return self.verifier.verify_many(items, registry, at=at)
         rest = [item for item in items if item not in self.answers]
         found = dict(zip(rest, self.verifier.verify_many(rest, registry, at=at), strict=True)) if rest else {}
         return [found[item] if item in found else self.answers[item] for item in items]
 
-    def close(self) -> None:
-        """The verifier is its owner's to close."""
 
-
-def foresee(raws: Sequence[bytes], verifier: SignatureVerifier, registry: Registry, *, at: int) -> Foreseen:
+def foresee(raws: Sequence[bytes], verifier: ObjectVerifier, registry: Registry, *, at: int) -> Foreseen:
     """Return a verifier that knows what the signatures of these commits prove. What is none, is left."""
     items: list[Item] = []
     for raw in raws:

@@ -20,9 +20,8 @@ MODE = re.compile(r"[0-7]{6}")
 LINE = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64}) ([0-9a-f]{40}|[0-9a-f]{64}) ([^\x00-\x20\x7f]+)")
 TYPES = frozenset({"commit", "tag", "tree", "blob", "missing", "none"})
 OWN_CODE = re.compile(r"push\.[a-z_]{1,40}")
+KIND = re.compile(rb'\{"v":1,"kind":"([a-z]+)",')
 HANDLE_LIMIT = 2**53
-REFUSAL = b'{"v":1,"kind":"refusal",'
-AHEAD = b'{"v":1,"kind":"commits",'
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +113,12 @@ class Gathered:
     carried: GatheredHead | None = None
 
 
+def kind(payload: bytes) -> str:
+    """Return what a frame is about, empty where it does not begin as ours do. Whoever reads it checks that again."""
+    match = KIND.match(payload)
+    return match[1].decode() if match else ""
+
+
 def hello(payload: bytes) -> Hello:
     """Parse the first frame.
 
@@ -130,11 +135,6 @@ def hello(payload: bytes) -> Hello:
     pid, start = (_handle(found.get(name)) for name in ("pid", "start"))
     options = tuple(_latin(option) for option in _list(found, "options"))
     return Hello(_text(found, "repository"), _text(found, "session"), parsed, options, pid, start, _host(found))
-
-
-def is_refusal(payload: bytes) -> bool:
-    """Whether a first frame says that the hook refused by itself, by where our hook writes the kind."""
-    return payload.startswith(REFUSAL)
 
 
 def refusal(payload: bytes) -> Refusal:
@@ -197,11 +197,6 @@ def _head(record: Mapping[str, Any]) -> GatheredHead:
         net=tuple(map(_change, _list(record, "net"))),
         theirs=tuple(_path(_latin(path)) for path in _list(record, "theirs")),
     )
-
-
-def is_ahead(payload: bytes) -> bool:
-    """Whether these are commits sent ahead of the facts, by how our hook begins such a frame."""
-    return payload.startswith(AHEAD)
 
 
 def ahead(payload: bytes) -> list[bytes]:

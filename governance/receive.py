@@ -28,7 +28,7 @@ from governance.record import Effects
 from governance.review import changes, landing
 from governance.review.landing import Landing
 from governance.service import Service
-from governance.signatures import Registry, SignatureVerifier
+from governance.signatures import ObjectVerifier, Registry
 from governance.standing import ChangeStanding, Roster, Standing
 from governance.state import read
 from governance.state.fold import Tx
@@ -136,11 +136,11 @@ class Receiver:
                 raise FactsError(f"{ref}: gathered from another start than the one asked for")
         return found
 
-    def foresee(self, plan: Plan, raws: Sequence[bytes]) -> SignatureVerifier:
+    def foresee(self, plan: Plan, raws: Sequence[bytes]) -> ObjectVerifier:
         """Return a verifier that has looked at these commits of the push already."""
         return foreseen.foresee(raws, self._service.verifier, plan.registry, at=plan.context.received_at // 1000)
 
-    def complete(self, plan: Plan, found: gathered.Gathered, verifier: SignatureVerifier | None = None) -> Completed:
+    def complete(self, plan: Plan, found: gathered.Gathered, verifier: ObjectVerifier | None = None) -> Completed:
         """Return the facts of a push. Pure but for the verifier; may take long for a large push.
 
         Raises:

@@ -144,8 +144,16 @@ Item: TypeAlias = tuple[bytes, bytes | None]
 """What was signed, and the armored signature if there is one."""
 
 
-class SignatureVerifier(Protocol):
-    """Decides what a detached signature proves. Keeps no state that an answer depends on."""
+class ObjectVerifier(Protocol):
+    """Decides what the signatures of git objects prove. Keeps no state that an answer depends on."""
+
+    def verify_many(self, items: Sequence[Item], registry: Registry, *, at: int) -> list[Verified | SignatureRefused]:
+        """Return one answer for each git object, in order; a refusal of one does not stop the others."""
+        ...
+
+
+class SignatureVerifier(ObjectVerifier, Protocol):
+    """Decides what a detached signature proves, of whatever kind."""
 
     def verify(
         self,
@@ -162,10 +170,6 @@ class SignatureVerifier(Protocol):
             SignatureRefused: it proves nothing; the code says why.
             SignatureToolError: the tool broke, so nothing is known.
         """
-        ...
-
-    def verify_many(self, items: Sequence[Item], registry: Registry, *, at: int) -> list[Verified | SignatureRefused]:
-        """Return one answer for each git object, in order; a refusal of one does not stop the others."""
         ...
 
     def close(self) -> None:

@@ -270,7 +270,7 @@ def a_refusal() -> Document:
 def test_what_the_hook_refused_by_itself_is_read() -> None:
     payload = encode(a_refusal()).encode("ascii")
     found = gathered.refusal(payload)
-    assert gathered.is_refusal(payload)
+    assert gathered.kind(payload) == "refusal"
     assert (found.code, found.said) == ("push.too_large", "this push holds too much")
     assert (found.hello.repository, found.hello.lines) == ("garden", ())
 
@@ -289,9 +289,10 @@ def test_a_refusal_that_is_none_of_the_hooks_is_refused(change: Document) -> Non
 
 def test_commits_sent_ahead_are_read_and_anything_else_is_not() -> None:
     payload = encode({"v": 1, "kind": "commits", "raw": [RAW]}).encode("ascii")
-    assert gathered.is_ahead(payload)
+    assert gathered.kind(payload) == "commits"
     assert gathered.ahead(payload) == [RAW.encode("latin-1")]
-    assert not gathered.is_ahead(sent(a_document()))
+    assert gathered.kind(encode(a_document()).encode("ascii")) == "facts"
+    assert gathered.kind(b"{}") == gathered.kind(b"") == ""
     for raw in (["\u0100"], [1], "x", None):
         with pytest.raises(FactsError):
             gathered.ahead(sent({"v": 1, "kind": "commits", "raw": raw}))

@@ -54,9 +54,7 @@ def maintain(repository: Path) -> dict[str, Any]:
 def _packed(repository: Path, lines: Iterable[tuple[str, str, str]]) -> dict[str, Any]:
     """Do it under a reservation that goes when it is done. A packed ref needs none: git moves only loose ones."""
     folder = repository / "twinseal" / "reservations"
-    for left in folder.glob(
-        f"{processes.MAINTENANCE}*"
-    ):  # One that was killed left it; the service may not write here.
+    for left in folder.glob(f"{processes.MAINTENANCE}*"):  # Of one that was killed; the service may not write here.
         if not processes.alive(left.name.removeprefix(processes.MAINTENANCE)):
             left.unlink(missing_ok=True)
     # The transaction hook reads one of this name at once, not line by line.

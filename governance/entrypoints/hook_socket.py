@@ -12,7 +12,6 @@ import socket
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import structlog
 
@@ -20,14 +19,14 @@ from audit.errors import AuditError, EntryError
 from governance import explain, gathered, undecided
 from governance.entrypoints import maintenance
 from governance.entrypoints.frames import frame, length, payload, send
-from governance.errors import DeniedError, FactsError, GovernanceError, NotFoundError
+from governance.errors import DeniedError, FactsError, GovernanceError
 from governance.identify import Asker, Identity, git_user_only, identify
 from governance.people.sessions import Sessions
 from governance.receive import ATTEMPTS, UNDECIDED, Answer, KeysMovedError, Plan, Receiver
 from governance.reconcile import Reconciler
 from governance.record import PINS
 from governance.service import Service
-from governance.signatures import SignatureVerifier
+from governance.signatures import ObjectVerifier
 from governance.state import read
 from governance.state.fold import Tx
 
@@ -73,10 +72,10 @@ class HookSocket:
         """Return the answer to a push; None where maintenance was asked for, which answers by itself."""
         try:
             first = await frame(reader, HELLO_LIMIT)
-            if maintenance.is_asked_for(first):
+            if gathered.kind(first) == "maintain":
                 await self._maintenance.serve(first, reader, writer, uid)
                 return None
-            if gathered.is_refusal(first):
+            if gathered.kind(first) == "refusal":
                 return self._refused_there(gathered.refusal(first), uid)
             hello = gathered.hello(first)
         except FactsError as exc:
@@ -90,7 +89,7 @@ class HookSocket:
         name = ""
         error: GovernanceError = DeniedError(refusal.said, code=refusal.code)
         try:
-            repository = _repository(self._look, refusal.hello.repository)
+            repository = read.repository_by_id(self._look, refusal.hello.repository)
             name = repository["name"]
             asker = Asker(uid, uid == os.getuid(), self._sessions.get(refusal.hello.session))
             who = identify(self._look, refusal.hello, repository, asker)
@@ -104,7 +103,7 @@ class HookSocket:
         who: Identity | None = None
         name, ours = "", False
         try:
-            repository = _repository(self._look, hello.repository)
+            repository = read.repository_by_id(self._look, hello.repository)
             name = repository["name"]
             asker = Asker(uid, uid == os.getuid(), self._sessions.get(hello.session))
             git_user_only(repository, asker)
@@ -123,11 +122,11 @@ class HookSocket:
     async def _heard(self, plan: Plan, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Answer:
         size = await length(reader, FACTS_LIMIT)
         said = await payload(reader, size) if size <= LARGE else b""
-        if said and not gathered.is_ahead(said):
+        if said and gathered.kind(said) != "commits":
             return await self._judge(plan, said, writer)
         async with self._large:
             said = said or await payload(reader, size)
-            if not gathered.is_ahead(said):
+            if gathered.kind(said) != "commits":
                 return await self._judge(plan, said, writer)
             raws = gathered.ahead(said)
         # The signatures are verified while the hook compares trees. That may take long: nobody waits for it but us.
@@ -141,7 +140,7 @@ class HookSocket:
         async with self._large:
             return await self._judge(plan, facts, writer, verifier)
 
-    async def _foreseen(self, plan: Plan, raws: Sequence[bytes]) -> SignatureVerifier:
+    async def _foreseen(self, plan: Plan, raws: Sequence[bytes]) -> ObjectVerifier:
         async with self._large:
             return await asyncio.to_thread(self._receiver.foresee, plan, raws)
 
@@ -150,7 +149,7 @@ class HookSocket:
         plan: Plan,
         gathered_: bytes,
         writer: asyncio.StreamWriter,
-        verifier: SignatureVerifier | None = None,
+        verifier: ObjectVerifier | None = None,
     ) -> Answer:
         aside = len(gathered_) > LARGE
         parse, complete = self._receiver.parse, self._receiver.complete
@@ -181,13 +180,6 @@ def _listener(path: Path) -> socket.socket:
     listener.bind(str(path))
     path.chmod(0o666)
     return listener
-
-
-def _repository(tx: Tx, identifier: str) -> dict[str, Any]:
-    row = tx.execute("select name from repository where id=? and removed_seq is null", (identifier,)).fetchone()
-    if row is None:
-        raise NotFoundError(f"repository {identifier!r} is not registered here", code="repository.unknown")
-    return read.repository(tx, row[0])
 
 
 def _peer_uid(writer: asyncio.StreamWriter) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 from audit.entry import Draft
 from governance.entrypoints.frames import frame, send
-from governance.errors import ConflictError, DeniedError, FactsError, GovernanceError, NotFoundError
+from governance.errors import ConflictError, DeniedError, FactsError, GovernanceError
 from governance.reconcile import Reconciler
 from governance.record import SERVICE, Kind, legible
 from governance.service import Service
@@ -23,12 +23,6 @@ from governance.state.fold import Tx
 
 LONG_S = 12 * 3600
 END_LIMIT = 64 * 1024
-KIND = b'"kind":"maintain"'
-
-
-def is_asked_for(payload: bytes) -> bool:
-    """Whether a first frame asks for maintenance, not for a push."""
-    return len(payload) < END_LIMIT and _object(payload).get("kind") == "maintain" if KIND in payload else False
 
 
 class Maintenance:
@@ -90,12 +84,9 @@ class Maintenance:
 
 
 def _known(tx: Tx, identifier: object, uid: int) -> dict[str, Any]:
-    row = tx.execute("select name from repository where id=? and removed_seq is null", (str(identifier),)).fetchone()
-    if row is None:
-        raise NotFoundError(f"repository {identifier!r} is not registered here", code="repository.unknown")
-    repository = read.repository(tx, row[0])
+    repository = read.repository_by_id(tx, str(identifier))
     if uid != repository["git_uid"]:
-        said = f"uid {uid} is not the git user of {row[0]} (uid {repository['git_uid']})"
+        said = f"uid {uid} is not the git user of {repository['name']} (uid {repository['git_uid']})"
         raise DeniedError(said, code="identity.not_git_user")
     return repository
 

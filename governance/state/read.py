@@ -213,6 +213,18 @@ def repository(tx: Tx, name: str) -> dict[str, Any]:
     return dict(zip(_REPOSITORY, row[:-1], strict=True))
 
 
+def repository_by_id(tx: Tx, identifier: str) -> dict[str, Any]:
+    """Return what is recorded of the repository that a hook was installed for.
+
+    Raises:
+        NotFoundError: None by that identifier, or it is governed no more.
+    """
+    row = tx.execute("select name from repository where id=? and removed_seq is null", (identifier,)).fetchone()
+    if row is None:
+        raise NotFoundError(f"repository {identifier!r} is not registered here", code="repository.unknown")
+    return repository(tx, row[0])
+
+
 def repositories(tx: Tx) -> list[dict[str, Any]]:
     """Return every governed repository, by name."""
     sql = "select name from repository where removed_seq is null order by name"

@@ -58,7 +58,7 @@ class Stub:
         _send(connection, "plan\n" + f"{self._plan}\n" * len(lines))
         began = perf_counter()
         facts = _frame(stream)
-        if gathered.is_ahead(facts):
+        if gathered.kind(facts) == "commits":
             facts = _frame(stream)
         gather_s = perf_counter() - began
         _send(connection, "answer 1\ntext\nrefused: only listening\n")
