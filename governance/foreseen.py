@@ -20,7 +20,7 @@ Answer = Verified | SignatureRefused
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """A `ObjectVerifier` that knows some answers already, for one registry at one time."""
+    """An `ObjectVerifier` that knows some answers already, for one registry at one time."""
 
     verifier: ObjectVerifier
     registry: Registry

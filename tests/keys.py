@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from governance.adapters.gnupg import KeyHome
+    from governance.adapters.gnupg_home import KeyHome
 
 LONG_AGO = 1
 """When test keys are enrolled: before anything is received."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from governance.adapters import gnupg
+from governance.adapters import gnupg_verifier
 from governance.adapters.ssh_keys import inspect_ssh, is_ssh
 from governance.adapters.ssh_verifier import SshVerifier
 from governance.adapters.sshsig import BEGIN
@@ -58,7 +58,7 @@ def inspect(data: bytes, *, at: int) -> CertificateInfo:
     Raises:
         EnrolmentError: It is not.
     """
-    return inspect_ssh(data, at=at) if is_ssh(data) else gnupg.inspect(data, at=at)
+    return inspect_ssh(data, at=at) if is_ssh(data) else gnupg_verifier.inspect(data, at=at)
 
 
 def _by_ssh(signature: bytes | None) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from governance.adapters import git, hook_files, resources
-from governance.adapters.gnupg import KeyHome
+from governance.adapters.gnupg_home import KeyHome
 from governance.adapters.seat import Seat
 from governance.errors import FactsError
 from governance.ports import Merged

@@ -38,7 +38,7 @@ def make(here: Seat, wanted: Wanted) -> str:
         from governance.adapters.ssh_home import SshHome
 
         return SshHome(here.ssh).generate(wanted.email, passphrase=wanted.passphrase)
-    from governance.adapters.gnupg import KeyHome
+    from governance.adapters.gnupg_home import KeyHome
 
     phrase = ""
     if wanted.passphrase:
@@ -55,7 +55,7 @@ def public(here: Seat, fingerprint: str) -> str:
         from governance.adapters.ssh_home import SshHome
 
         return SshHome(here.ssh).export_public(fingerprint).decode("utf-8")
-    from governance.adapters.gnupg import KeyHome
+    from governance.adapters.gnupg_home import KeyHome
 
     with KeyHome(here.keys) as home:
         return base64.b64encode(home.export_public(fingerprint)).decode("ascii")
@@ -68,7 +68,7 @@ def sign(here: Seat, data: bytes, fingerprint: str) -> str:
             from governance.adapters.ssh_home import SshHome
 
             return SshHome(here.ssh).sign(data, fingerprint, purpose=Purpose.STATEMENT).decode("ascii")
-        from governance.adapters.gnupg import KeyHome
+        from governance.adapters.gnupg_home import KeyHome
 
         with KeyHome(here.keys) as home:
             return home.sign(data, fingerprint, passphrase=_passphrase(here)).decode("ascii")

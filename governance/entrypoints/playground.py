@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from governance.adapters import git
-from governance.adapters.gnupg import KeyHome
+from governance.adapters.gnupg_home import KeyHome
 from governance.adapters.seat import Seat
 from governance.adapters.ssh_home import CURRENT
 from governance.entrypoints import terminal

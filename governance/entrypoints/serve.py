@@ -21,7 +21,7 @@ from audit.highwater import HighWater
 from audit.ledger import Ledger
 from governance import version
 from governance.adapters import clock, processes
-from governance.adapters.gnupg import GnuPGVerifier
+from governance.adapters.gnupg_verifier import GnuPGVerifier
 from governance.adapters.seat import Seat
 from governance.adapters.sequoia import SequoiaVerifier
 from governance.adapters.settings import Settings

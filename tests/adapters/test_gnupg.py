@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pysequoia
 import pytest
 
-from governance.adapters.gnupg import GnuPGVerifier, KeyHome, inspect
+from governance.adapters.gnupg_home import KeyHome
+from governance.adapters.gnupg_verifier import GnuPGVerifier, inspect
 from governance.adapters.openpgp import frame
 from governance.adapters.sequoia import SequoiaVerifier
 from governance.errors import EnrolmentError, SignatureToolError
@@ -309,7 +310,7 @@ def test_only_status_lines_decide_and_one_word_against_is_enough(
     item = (RAW, ana.sign(RAW))
     framed = replace(frame(item[1]), issuer=FPR)
     enrolled = replace(ana.enrolled(), fingerprint=PRIMARY)
-    monkeypatch.setattr("governance.adapters.gnupg.admit", lambda *_, **__: (framed, enrolled))
+    monkeypatch.setattr("governance.adapters.gnupg_verifier.admit", lambda *_, **__: (framed, enrolled))
     verifier = GnuPGVerifier(gpg=str(script))
     if not code:
         assert verifier.verify(*item, {}, at=LATER) == Verified(PRIMARY, FPR, 1767225600)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pysequoia
 import pytest
 
-from governance.adapters.gnupg import GnuPGVerifier, KeyHome
+from governance.adapters.gnupg_home import KeyHome
+from governance.adapters.gnupg_verifier import GnuPGVerifier
 from governance.adapters.sequoia import SequoiaVerifier
 from governance.errors import SignatureToolError
 from governance.objects import parse_commit

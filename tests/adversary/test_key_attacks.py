@@ -11,7 +11,7 @@ import keys
 from adversary.card import Case, attack
 from adversary.raw import NEXT, small
 from governance.adapters import clock
-from governance.adapters.gnupg import KeyHome
+from governance.adapters.gnupg_home import KeyHome
 from governance.signatures import possession_challenge
 from playing import LOG, MAIN, Ground, Member, Repository, until
 from signature_cases import AT, Forge, Made

@@ -13,7 +13,7 @@ import pytest
 from audit.entry import Draft
 from governance import record
 from governance.adapters import git, settings
-from governance.adapters.gnupg import KeyHome
+from governance.adapters.gnupg_home import KeyHome
 from governance.adapters.seat import Seat
 from governance.adapters.yard import GitYard
 from governance.entrypoints.serve import House, opened

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pysequoia
 import pytest
 
-from governance.adapters.gnupg import GnuPGVerifier, KeyHome, inspect
+from governance.adapters.gnupg_home import KeyHome
+from governance.adapters.gnupg_verifier import GnuPGVerifier, inspect
 from governance.adapters.sequoia import SequoiaVerifier
 from governance.objects import Ident, parse_commit
 from governance.refusals import SignatureRefused
