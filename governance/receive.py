@@ -34,7 +34,6 @@ from governance.state import read
 from governance.state.fold import Tx
 from governance.state.read import Cached
 
-Reserve = tuple[str, str, str]
 ALLOWED, REFUSED, UNDECIDED = 0, 1, 3
 MOST_TOPICS = 20
 LONGEST_REF = 150
@@ -57,7 +56,7 @@ class Answer:
 
     code: int
     text: str
-    reserve: tuple[Reserve, ...] = ()
+    reserve: tuple[observing.Line, ...] = ()
     proposals: tuple[tuple[str, str], ...] = ()
     """(pin, ref pushed to) of what was pushed for review: proc-receive makes these pins."""
 

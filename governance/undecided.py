@@ -10,7 +10,7 @@ from audit.transaction import Transaction
 from governance import explain, gathered, observing, record
 from governance.errors import DeniedError, GovernanceError
 from governance.identify import Identity
-from governance.receive import ALLOWED, REFUSED, UNDECIDED, Answer, Reserve
+from governance.receive import ALLOWED, REFUSED, UNDECIDED, Answer
 from governance.service import Service
 from governance.state import read
 from governance.state.fold import Tx
@@ -24,7 +24,7 @@ def undecidable(
     Only for what the git user's own hook asked: nobody else is ever told what may move.
     """
 
-    def command(tx: Transaction) -> tuple[int, tuple[Reserve, ...]]:
+    def command(tx: Transaction) -> tuple[int, tuple[observing.Line, ...]]:
         lines = _unjudged(tx, hello, repository)
         if not lines:
             return -1, ()
@@ -35,7 +35,7 @@ def undecidable(
         return tx.append(draft).seq, lines
 
     entry = -1
-    lines: tuple[Reserve, ...] = ()
+    lines: tuple[observing.Line, ...] = ()
     if observing.may_pass(error.code):
         with contextlib.suppress(EntryError):  # Too much for one entry: what cannot be written down does not happen.
             entry, lines = service.ledger.run(command)
@@ -61,7 +61,7 @@ def refuse(
     return Answer(code, "\n".join(explain.plain(line) for line in said) + "\n")
 
 
-def _unjudged(tx: Tx, hello: gathered.Hello, repository: str) -> tuple[Reserve, ...]:
+def _unjudged(tx: Tx, hello: gathered.Hello, repository: str) -> tuple[observing.Line, ...]:
     """Return what a push may move that could not be judged; nothing where rules are enforced."""
     held = any(read.reserved(tx, repository, line.ref) for line in hello.lines)
     sql = "select 1 from repository where name=? and mode='observe' and removed_seq is null"

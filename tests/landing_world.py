@@ -24,6 +24,20 @@ def lines(count: int, start: int = 0) -> str:
     return "".join(f"line {number}\n" for number in range(start, start + count))
 
 
+def as_lander(
+    play: Playground, work: Path, tree: str, parents: tuple[str, ...], message: str = "Merge change 9"
+) -> str:
+    """Write a commit in the lander's name, with its own stolen key."""
+    stolen = play.folder / "data" / "lander"
+    key = json.loads((stolen / "seat.json").read_text())["fingerprint"]
+    env = play.environment("owner") | {"GNUPGHOME": str(stolen / "gnupg")}
+    for who in ("AUTHOR", "COMMITTER"):
+        env |= {f"GIT_{who}_NAME": "lander", f"GIT_{who}_EMAIL": "twinseal-lander@localhost"}
+    options = [option for parent in parents for option in ("-p", parent)]
+    command = [git.program(), "-C", str(work), "commit-tree", f"-S{key}", tree, *options, "-m", message]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout.strip()
+
+
 @dataclass
 class LandingWorld:
     play: Playground
@@ -107,15 +121,7 @@ class LandingWorld:
 
     def merge_as_lander(self, seat: str, tree: str, parents: tuple[str, ...], message: str = "Merge change 9") -> str:
         """Write a commit with the lander's own stolen key, in a seat's clone."""
-        stolen = self.play.folder / "data" / "lander"
-        key = json.loads((stolen / "seat.json").read_text())["fingerprint"]
-        env = self.play.environment(seat) | {"GNUPGHOME": str(stolen / "gnupg")}
-        env |= {f"GIT_{who}_NAME": "lander" for who in ("AUTHOR", "COMMITTER")}
-        env |= {f"GIT_{who}_EMAIL": "twinseal-lander@localhost" for who in ("AUTHOR", "COMMITTER")}
-        options = [option for parent in parents for option in ("-p", parent)]
-        command = [git.program(), "-C", str(self.seats[seat].work), "commit-tree", f"-S{key}", tree, *options]
-        done = subprocess.run([*command, "-m", message], env=env, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
+        return as_lander(self.play, self.seats[seat].work, tree, parents, message)
 
 
 @contextmanager

@@ -83,6 +83,9 @@ class HookSocket:
             return Answer(UNDECIDED, f"twinseal: {exc} ({exc.code})\n")
         return await self._push(hello, reader, writer, uid)
 
+    def _asker(self, hello: gathered.Hello, uid: int) -> Asker:
+        return Asker(uid, uid == os.getuid(), self._sessions.get(hello.session))
+
     def _refused_there(self, refusal: gathered.Refusal, uid: int) -> Answer:
         """Record what the hook refused by itself."""
         who: Identity | None = None
@@ -91,8 +94,7 @@ class HookSocket:
         try:
             repository = read.repository_by_id(self._look, refusal.hello.repository)
             name = repository["name"]
-            asker = Asker(uid, uid == os.getuid(), self._sessions.get(refusal.hello.session))
-            who = identify(self._look, refusal.hello, repository, asker)
+            who = identify(self._look, refusal.hello, repository, self._asker(refusal.hello, uid))
         except GovernanceError as exc:
             error = exc
         return undecided.refuse(self._service, refusal.hello, who, name, error)
@@ -105,7 +107,7 @@ class HookSocket:
         try:
             repository = read.repository_by_id(self._look, hello.repository)
             name = repository["name"]
-            asker = Asker(uid, uid == os.getuid(), self._sessions.get(hello.session))
+            asker = self._asker(hello, uid)
             git_user_only(repository, asker)
             ours = True
             who = identify(self._look, hello, repository, asker)

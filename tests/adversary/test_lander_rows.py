@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from typing import Any
 
 from adversary.card import Case, attack
-from governance.adapters import git
-from playing import ENVIRONMENT, MAIN, Answer, Ground, Member, Repository, lines, until
+from landing_world import as_lander
+from playing import MAIN, Answer, Ground, Member, Repository, lines, until
 
 OVER = {"landed", "refused"}
 
@@ -48,18 +45,6 @@ def test_a02_a_patch_set_pushed_after_the_sign_offs_is_not_landed_on_them(
     lands(case, started, dev, number)
 
 
-def as_the_lander(ground: Ground, repository: Repository, tree: str, *parents: str) -> str:
-    """Write a commit in the lander's name, with its own stolen key."""
-    stolen = ground.data / "lander"
-    key = json.loads((stolen / "seat.json").read_text())["fingerprint"]
-    env = ENVIRONMENT | {"PATH": os.environ["PATH"], "GNUPGHOME": str(stolen / "gnupg")}
-    for who in ("AUTHOR", "COMMITTER"):
-        env |= {f"GIT_{who}_NAME": "lander", f"GIT_{who}_EMAIL": "twinseal-lander@localhost"}
-    options = [option for parent in parents for option in ("-p", parent)]
-    command = [git.program(), "-C", str(repository.work), "commit-tree", f"-S{key}", tree, *options, "-m", "Merge"]
-    return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout.strip()
-
-
 @attack("K-12")
 def test_k12_what_the_servers_own_key_signs_is_judged_like_anybodys(
     case: Case, started: Repository, dev: Member, ground: Ground
@@ -74,5 +59,5 @@ def test_k12_what_the_servers_own_key_signs_is_judged_like_anybodys(
     tip = started.refs()[MAIN]
     assert started.git("-C", str(started.path), "rev-list", "--parents", "-1", tip).split()[1:] == [small, head]
     started.git("fetch", "-q", str(started.path), MAIN)
-    evil = as_the_lander(ground, started, started.tree({"evil": "1\n"}, base=tip), tip)
+    evil = as_lander(ground.play, started.work, started.tree({"evil": "1\n"}, base=tip), (tip,))
     case.refused(started.push(dev, f"{evil}:{MAIN}"), "signed_commits.lander_content")

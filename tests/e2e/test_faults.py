@@ -30,14 +30,6 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 
 
 @pytest.fixture
-def started(ground: Ground, tmp_path: Path) -> Iterator[Repository]:
-    repository = ground.govern(tmp_path)
-    repository.begin()
-    yield repository
-    ground.forget(repository)
-
-
-@pytest.fixture
 def small(started: Repository) -> str:
     """A commit that lands alone."""
     return started.commit(started.ground["dev-a"], {"notes": "one line\n"}, started.refs()[MAIN])
