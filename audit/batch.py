@@ -10,22 +10,20 @@ import contextlib
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
+from audit import reads, tree
 from audit.canonical import MAX_INT
-from audit.errors import BrokenError, OutcomeUnknownError, StoreError
-from audit.reads import checked_head
+from audit.errors import AuditError, BrokenError, OutcomeUnknownError, RollbackError, StoreError
+from audit.merkle import Frontier
+from audit.tiles import roots_of_full_tiles
 from audit.transaction import Transaction
 
 if TYPE_CHECKING:
-    import sqlite3 as sqlite
     from collections.abc import Callable, Sequence
 
+    from audit.kinds import Kinds
     from audit.reads import Head
+    from audit.stores import WritingConnection
     from audit.transaction import Projector
-else:
-    from pysqlite3 import dbapi2 as sqlite
-
-# After these the store may show what is not on the disk (a failed fsync is not repeated), so nothing it says is good.
-_FATAL = frozenset({sqlite.SQLITE_IOERR, sqlite.SQLITE_CORRUPT, sqlite.SQLITE_NOTADB})
 
 
 class Job:
@@ -42,9 +40,6 @@ class Job:
     def settle(self) -> None:
         """Answer the caller, once."""
         error = self.error
-        if isinstance(error, sqlite.Error):
-            error = StoreError(f"expected the store to take the command, got: {error}")
-            error.__cause__ = self.error
         # Not even a callback that the caller put on the future may stop the writer.
         with contextlib.suppress(BaseException):
             if error is None:
@@ -57,15 +52,27 @@ class Writer:
     """Writes batches on one connection, from one thread. `broken` says why it never will again."""
 
     def __init__(
-        self, connection: sqlite.Connection, *, log: str, clock: Callable[[], int], projector: Projector
+        self,
+        connection: WritingConnection,
+        *,
+        log: str,
+        clock: Callable[[], int],
+        projector: Projector,
+        kinds: Kinds | None = None,
     ) -> None:
-        self.head = checked_head(connection, log=log)
+        connection.begin()  # Where others write too, head row and entries are only of one moment under the lock.
+        try:
+            self.head, self._edge = reads.checked_head(connection, log=log), tree.check(connection)
+        finally:
+            connection.execute("rollback")
+        self.log = log
+        """Under which name entries are appended."""
         self.broken: str | None = None
         self.read_at = 0  # What the clock last said, in milliseconds.
         self._connection = connection
-        self._log = log
         self._clock = clock
         self._projector = projector
+        self._kinds = kinds
 
     def write(self, jobs: Sequence[Job]) -> None:
         """Run the jobs, commit, and answer every one of them."""
@@ -84,9 +91,8 @@ class Writer:
     def _commit(self, jobs: Sequence[Job]) -> None:
         try:
             self.read_at = self._read_clock()
-            head = self._run(jobs, max(self.read_at, self.head.ts))
-            if head != self.head:
-                self._execute("update ledger_head set size = ?, head = ?, ts = ?", head.size, head.leaf, head.ts)
+            head, leaves = self._run(jobs)
+            edge = self._grow(head, leaves)
         except Exception as error:  # noqa: BLE001  # Whatever it was, it came before the commit.
             self._recover(error)
             self._refuse(jobs, StoreError, f"expected the batch to be written, nothing was: {error}", error)
@@ -97,7 +103,7 @@ class Writer:
             self._recover(error)
             self._refuse(jobs, OutcomeUnknownError, f"expected the commit to succeed, got: {error}", error)
             return
-        self.head = head
+        self.head, self._edge = head, edge
 
     def _read_clock(self) -> int:
         now = self._clock()
@@ -106,53 +112,104 @@ class Writer:
             raise StoreError(f"expected the clock to say milliseconds as a whole number, got {now!r}")
         return now
 
-    def _run(self, jobs: Sequence[Job], now: int) -> Head:
-        self._execute("begin immediate")
+    def _run(self, jobs: Sequence[Job]) -> tuple[Head, list[bytes]]:
+        """Run the jobs in one transaction; answer where the ledger then ends, and the leaf hashes that came in."""
+        self._begin()
         if len(jobs) > 1:
             try:
-                return self._together(jobs, now)
-            except BaseException:  # noqa: BLE001  # Whose it is comes out when they run one by one.
+                return self._together(jobs)
+            except BaseException as error:
+                if self._connection.fatal(error):
+                    raise
+                # Whose it is comes out when they run one by one.
                 self._roll_back()
-                self._execute("begin immediate")
-        return self._apart(jobs, now)
+                self._begin()
+        return self._apart(jobs)
 
-    def _together(self, jobs: Sequence[Job], now: int) -> Head:
-        head = self.head
-        for job in jobs:
-            head = self._command(job, head, now)
-        return head
+    def _begin(self) -> None:
+        """Take the lock, and see whether the ledger still ends where we left it."""
+        self._connection.begin()
+        found = reads.head(self._connection)
+        if found == self.head:
+            return
+        if not self._connection.shared:
+            raise RollbackError(f"expected the ledger to end as we left it, at {self.head}, got {found}")
+        if found.size < self.head.size:
+            raise RollbackError(f"expected at least {self.head.size} entries, as we saw them, got {found.size}")
+        self._check_begins(found.size)
+        self.head, self._edge = reads.checked_head(self._connection, log=self.log), tree.frontier(self._connection)
 
-    def _apart(self, jobs: Sequence[Job], now: int) -> Head:
-        head = self.head
+    def _check_begins(self, size: int) -> None:
+        """Another may have gone on from where we left the ledger, and from nowhere else."""
+        last = self.head.size - 1
+        found = tree.nodes(self._connection, size)(0, last) if last >= 0 else self.head.leaf
+        if found != self.head.leaf:
+            raise RollbackError(f"expected entry {last} to be the one we saw last, got another: was a copy put back?")
+
+    def _together(self, jobs: Sequence[Job]) -> tuple[Head, list[bytes]]:
+        head, leaves = self.head, []
+        with self._connection.together():
+            for job in jobs:
+                head, more = self._command(job, head)
+                leaves += more
+        return head, leaves
+
+    def _apart(self, jobs: Sequence[Job]) -> tuple[Head, list[bytes]]:
+        head, leaves = self.head, []
         for job in jobs:
             self._execute("savepoint command")
             try:
-                head = self._command(job, head, now)
+                head, more = self._command(job, head)
+                leaves += more
             except BaseException as error:  # SystemExit, too, is its caller's and not the writer's.
-                job.error = error
-                if not self._connection.in_transaction:
-                    raise StoreError(f"the store gave up the transaction: {error}") from error
-                self._execute("rollback to command")
-            self._execute("release command")
-        return head
+                if self._connection.fatal(error):
+                    raise
+                job.error = self._told(error)
+                # Where the store gave up the whole transaction, this fails, and with it the batch.
+                self._execute("rollback to savepoint command")
+            self._execute("release savepoint command")
+        return head, leaves
 
-    def _command(self, job: Job, head: Head, now: int) -> Head:
-        view = Transaction(self._connection, head, log=self._log, now=now, projector=self._projector)
+    def _command(self, job: Job, head: Head) -> tuple[Head, list[bytes]]:
+        now = max(self.read_at, self.head.ts)
+        view = Transaction(self._connection, head, log=self.log, now=now, projector=self._projector, kinds=self._kinds)
         try:
             job.value = job.command(view)
         finally:
             after = view.finish()
-        return after
+        return after, view.leaves
+
+    def _grow(self, head: Head, leaves: Sequence[bytes]) -> Frontier:
+        """Write down where the ledger ends, and the tiles that are now full."""
+        filled, edge = roots_of_full_tiles(self._edge, leaves)
+        for tile in filled:
+            self._execute("insert into ledger_tile(level, idx, root) values (?, ?, ?)", *tile)
+        if leaves:
+            ends = (head.size, head.leaf, head.ts, b"".join(edge.hashes))
+            self._execute("update ledger_head set size = ?, head = ?, ts = ?, frontier = ?", *ends)
+        return edge
+
+    def _told(self, error: BaseException) -> BaseException:
+        """A command's failure, as its caller is told."""
+        if not isinstance(error, self._connection.Error):
+            return error
+        told = StoreError(f"expected the store to take the command, got: {error}")
+        told.__cause__ = error
+        return told
 
     def _recover(self, cause: BaseException) -> None:
         """Forget what we believed of the store and read it again."""
-        try:
-            self._roll_back()
-            self.head = checked_head(self._connection, log=self._log)
-        except Exception as error:  # noqa: BLE001  # Not knowing where the ledger ends is the end, whatever the cause.
-            self.stop("its end cannot be read again", error)
-        if _fault(cause) in _FATAL:
+        if isinstance(cause, RollbackError) or self._connection.fatal(cause):
             self.stop("the store failed", cause)
+        try:
+            self._connection.renew()
+            self._roll_back()
+            if not self._connection.shared:
+                self.head, self._edge = reads.checked_head(self._connection, log=self.log), tree.check(self._connection)
+        except Exception as error:  # noqa: BLE001  # Not knowing where the ledger ends is the end, whatever the cause.
+            # A server that hung up may come back, and the next batch begins by reading where the ledger ends.
+            if not self._connection.shared or isinstance(error, AuditError):
+                self.stop("its end cannot be read again", error)
 
     def _refuse(
         self, jobs: Sequence[Job], kind: type[StoreError], message: str, cause: BaseException | None = None
@@ -168,12 +225,3 @@ class Writer:
 
     def _execute(self, sql: str, *params: object) -> None:
         self._connection.execute(sql, params)
-
-
-def _fault(error: BaseException | None) -> int | None:
-    """SQLite's own code for what lies at the bottom of an error, without the details (its upper bits)."""
-    while error is not None:
-        if isinstance(error, sqlite.Error) and hasattr(error, "sqlite_errorcode"):
-            return error.sqlite_errorcode & 0xFF
-        error = error.__cause__
-    return None

@@ -70,3 +70,21 @@ class ForkedError(AuditError):
     """The ledger is not a continuation of what it is known to have been."""
 
     code = "audit.forked"
+
+
+class ProofError(AuditError):
+    """A proof that does not prove what it is for, or is none."""
+
+    code = "audit.proof"
+
+
+class NoteError(AuditError):
+    """A signed note, or a key for one, that is malformed or does not verify."""
+
+    code = "audit.note"
+
+
+class TrustError(AuditError):
+    """A policy of logs and witnesses that cannot be read, or that a checkpoint does not satisfy."""
+
+    code = "audit.trust"

@@ -18,10 +18,11 @@ from audit.stores import open_writer
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
-    from pathlib import Path
 
-    from audit.highwater import HighWater
+    from audit.kinds import Kinds
+    from audit.publishing import Publisher
     from audit.reads import Head
+    from audit.stores import Place
     from audit.transaction import Projector, Transaction
 
 T = TypeVar("T")
@@ -37,6 +38,8 @@ class Ledger:
     `projector` folds each entry into the state tables, in the same transaction and from the entry alone. `schema`
     creates those tables (`create ... if not exists`), without deferred constraints: those would fail whole batches.
     `clock` answers milliseconds since 1970 UTC; where it steps back, time stands still until it has caught up.
+    `publisher` signs checkpoints and keeps the mark outside; without one, roll-back goes unseen. `kinds` is what may be
+    appended; None takes any kind, which no verifier will call valid.
 
     Raises:
         AuditError: the ledger may not be written: see `open_writer`, `HighWater.check` and `checked_head`.
@@ -44,20 +47,24 @@ class Ledger:
 
     def __init__(
         self,
-        path: Path,
+        place: Place,
         *,
         log: str,
         clock: Callable[[], int],
         projector: Projector,
         schema: str = "",
-        highwater: HighWater | None = None,
+        publisher: Publisher | None = None,
+        kinds: Kinds | None = None,
     ) -> None:
-        self._highwater = highwater
-        self._connection = open_writer(path, schema=schema)
+        self._publisher = publisher
+        self._connection = open_writer(place, schema=schema)
         try:
-            if highwater is not None:
-                highwater.check(self._connection)
-            self._writer = Writer(self._connection, log=log, clock=clock, projector=projector)
+            if publisher is not None:
+                publisher.check(self._connection)
+            self._writer = Writer(self._connection, log=log, clock=clock, projector=projector, kinds=kinds)
+        except self._connection.Error as error:
+            self._connection.close()
+            raise StoreError(f"expected a ledger that can be read, got: {error}") from error
         except BaseException:
             self._connection.close()
             raise
@@ -114,6 +121,10 @@ class Ledger:
             raise StoreError("expected a command to use its own transaction, got one that waits for another command")
         return self.submit(command).result()
 
+    def stop(self, reason: str) -> None:
+        """Write no more, ever: somebody has found that this ledger is not sound. What is queued is refused."""
+        self._writer.stop(reason)
+
     def close(self) -> None:
         """Answer what is queued, move the mark, release the lock. Closing twice is once."""
         with self._door:
@@ -157,18 +168,23 @@ class Ledger:
             self._ending = True
 
     def _behind(self) -> bool:
-        return self._highwater is not None and self._writer.broken is None and self._marked != self._writer.head
+        return self._publisher is not None and self._writer.broken is None and self._marked != self._writer.head
 
     def _move_mark(self) -> None:
-        """Let the mark follow. Where it cannot, roll-back would go unseen, so we stop."""
-        if self._highwater is None or not self._behind():
+        """Let checkpoint and mark follow. Where they cannot, roll-back would go unseen, so we stop."""
+        if self._publisher is None or not self._behind():
             return
-        try:
-            self._highwater.advance(self._writer.head)
-        except AuditError as error:
-            self._writer.stop("its high-water mark does not follow", error)
-        self._marked = self._writer.head
         self._marked_at = self._writer.read_at
+        try:
+            self._publisher.publish(self._connection)
+        except (AuditError, self._connection.Error) as error:
+            if self._connection.passing(error):
+                # Nothing is appended either while nobody answers; both are tried again.
+                with contextlib.suppress(self._connection.Error):
+                    self._connection.renew()
+                return
+            self._writer.stop("its checkpoint and high-water mark do not follow", error)
+        self._marked = self._writer.head
 
     def _end(self) -> None:
         with self._door:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from audit.canonical import MAX_INT
 from audit.entry import blob_reference, leaf_hash, parse
 from audit.errors import EntryError, StoreError
-
-if TYPE_CHECKING:
-    import sqlite3 as sqlite
-    from collections.abc import Iterator
+from audit.stores import Asked
 
 NO_LEAF = bytes(32)
 
@@ -32,21 +31,21 @@ class Row(NamedTuple):
     leaf: bytes
 
 
-def head(connection: sqlite.Connection) -> Head:
+def head(connection: Asked) -> Head:
     """Where the ledger ends, as its head row says."""
     row = connection.execute("select size, head, ts from ledger_head").fetchone()
     if row is None:
         raise StoreError("expected one row in ledger_head, got none")
-    return Head(*row)
+    return Head(row[0], bytes(row[1]), row[2])
 
 
-def size(connection: sqlite.Connection) -> int:
+def size(connection: Asked) -> int:
     """How many entries there are, as the entries say."""
     count: int = connection.execute("select coalesce(max(seq) + 1, 0) from ledger_entry").fetchone()[0]
     return count
 
 
-def checked_head(connection: sqlite.Connection, *, log: str) -> Head:
+def checked_head(connection: Asked, *, log: str) -> Head:
     """Where the ledger ends, if head row, last entry and its hash agree and the entry belongs to `log`.
 
     Not checked: the entries before the last.
@@ -72,21 +71,39 @@ def checked_head(connection: sqlite.Connection, *, log: str) -> Head:
     return claimed
 
 
-def entry(connection: sqlite.Connection, seq: int) -> Row | None:
+def entry(connection: Asked, seq: int) -> Row | None:
     """The entry with this number, or None."""
     return next(entries(connection, seq, seq + 1), None)
 
 
-def entries(connection: sqlite.Connection, start: int = 0, stop: int | None = None) -> Iterator[Row]:
+def entries(connection: Asked, start: int = 0, stop: int | None = None) -> Iterator[Row]:
     """The entries from `start` up to but not including `stop` (None: to the end), in order."""
     # Cast, because text would be decoded on the way, and a damaged file may hold what is not text.
-    sql = (
-        "select seq, cast(body as blob), leaf from ledger_entry where seq >= ? and (? is null or seq < ?) order by seq"
-    )
-    return map(Row._make, connection.execute(sql, (start, stop, stop)))
+    sql = "select seq, cast(body as blob), leaf from ledger_entry where seq >= ? and seq < ? order by seq"
+    return map(Row._make, connection.execute(sql, (start, MAX_INT if stop is None else stop)))
 
 
-def blob(connection: sqlite.Connection, sha256: str) -> bytes | None:
+def origin(connection: Asked) -> str | None:
+    """The name of the log as its last entry has it, or None before the first.
+
+    Raises:
+        StoreError: the last entry is none.
+    """
+    last = entry(connection, size(connection) - 1)
+    if last is None:
+        return None
+    try:
+        return parse(last.body).log
+    except EntryError as error:
+        raise StoreError(f"expected the last entry ({last.seq}) to be well-formed, got: {error}") from error
+
+
+def private(connection: Asked, seq: int) -> dict[str, str]:
+    """The values that an entry only commits to, as far as they have not been erased."""
+    return dict(connection.execute("select field, value from ledger_private where seq = ?", (seq,)).fetchall())
+
+
+def blob(connection: Asked, sha256: str) -> bytes | None:
     """The payload that an entry names, or None.
 
     Raises:

@@ -6,23 +6,31 @@ anything else; and it should be short, because everybody waits for it. What it r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
-from audit.entry import blob_reference, leaf_hash, seal
+from audit.entry import blob_reference, leaf_hash, parse, seal
 from audit.errors import EntryError, StoreError
+from audit.kinds import COMMIT
+from audit.private import commit
+from audit.publishing import add_signatures
 from audit.reads import Head
+from audit.reads import entry as entry_at
 
 if TYPE_CHECKING:
-    import sqlite3 as sqlite
     from collections.abc import Callable, Mapping, Sequence
 
     from audit.entry import Draft, Entry
+    from audit.kinds import Kinds
+    from audit.stores import WritingConnection
 
     Projector = Callable[["Transaction", Entry], None]
-else:
-    from pysqlite3 import dbapi2 as sqlite
 
 MAX_BLOB = 16 * 1024 * 1024
+
+_INSERT = "insert into ledger_entry(seq, body, leaf) values (?, ?, ?)"
+_KEEP = "insert into ledger_private(seq, field, salt, value) values (?, ?, ?, ?)"
 
 # A command that could commit, roll back or attach would take the batch out of the writer's hands.
 _VERBS = frozenset({"select", "insert", "update", "delete", "with"})
@@ -34,8 +42,20 @@ class Transaction:
     `now` is milliseconds since 1970 UTC: read once for all that commits together, and never before the last entry.
     """
 
-    def __init__(self, connection: sqlite.Connection, head: Head, *, log: str, now: int, projector: Projector) -> None:
+    def __init__(
+        self,
+        connection: WritingConnection,
+        head: Head,
+        *,
+        log: str,
+        now: int,
+        projector: Projector,
+        kinds: Kinds | None = None,
+    ) -> None:
         self.now = now
+        self.leaves: list[bytes] = []
+        """The leaf hashes of what was appended here. For the writer."""
+        self._kinds = kinds
         self._connection = connection
         self._head = head
         self._log = log
@@ -44,24 +64,42 @@ class Transaction:
         self._folding = False
         self._spoiled: BaseException | None = None
 
-    def append(self, draft: Draft) -> Entry:
+    def append(self, draft: Draft, *, key: str = "") -> Entry:
         """Write the next entry and fold it into the state tables.
 
+        Under a `key` that was used before nothing is written, and the answer is the entry that was appended then:
+        whoever lost an answer can ask again, and of several replicas one writes.
+
         Raises:
-            EntryError: the draft is not fit; nothing was written, and the command may go on.
+            EntryError: the draft is not fit, or the key was used for another kind or subject; nothing was written, and
+                the command may go on.
             StoreError: called after the command returned, or by the projector (which would append again on a rebuild).
         """
         self._check_open()
         if self._folding:
             raise StoreError(f"expected the projector only to fold, got an append of {draft.kind}")
+        if key and (before := self._before(key, draft)):
+            return before
+        return self._append(draft, key)
+
+    def _append(self, draft: Draft, key: str) -> Entry:
+        rows: list[tuple[str, bytes, str]] = []
+        if draft.private:
+            commitments, rows = commit(draft.private)
+            draft = replace(draft, data={**draft.data, COMMIT: commitments})
         head = self._head
         entry, body = seal(draft, log=self._log, seq=head.size, prev=head.leaf.hex(), ts=self.now)
+        if self._kinds is not None and head.size:
+            self._kinds.check(entry.kind, entry.data)
         leaf = leaf_hash(body)
         try:
-            self._connection.execute(
-                "insert into ledger_entry(seq, body, leaf) values (?, ?, ?)", (entry.seq, body.decode(), leaf)
-            )
+            self._connection.execute(_INSERT, (entry.seq, body.decode(), leaf))
+            for field, salt, value in rows:
+                self._connection.execute(_KEEP, (entry.seq, field, salt, value))
+            if key:
+                self._connection.execute("insert into ledger_request(id, seq) values (?, ?)", (key, entry.seq))
             self._head = Head(entry.seq + 1, leaf, entry.ts)
+            self.leaves.append(leaf)
             self._folding = True
             self._projector(self, entry)
         except BaseException as error:
@@ -71,6 +109,39 @@ class Transaction:
         finally:
             self._folding = False
         return entry
+
+    def _before(self, key: str, draft: Draft) -> Entry | None:
+        """The entry that was appended under a key."""
+        row = self._connection.execute("select seq from ledger_request where id = ?", (key,)).fetchone()
+        if row is None:
+            return None
+        found = entry_at(self._connection, row[0])
+        if found is None:
+            raise EntryError(f"expected the key {key!a} to be new, got that of entry {row[0]}, whose body is pruned")
+        entry = parse(found.body)
+        if (entry.kind, entry.repo, entry.subject) != (draft.kind, draft.repo, draft.subject):
+            raise EntryError(f"expected the key {key!a} to be for {entry.kind} {entry.subject!a}, as entry {entry.seq}")
+        return entry
+
+    def maintain(self, work: Callable[[WritingConnection], object]) -> None:
+        """Do what no command may on the ledger's own tables: erase, prune. Only beside an entry that says so.
+
+        Raises:
+            StoreError: nothing was appended by this command yet.
+        """
+        self._check_open()
+        if not self.leaves:
+            raise StoreError("expected an entry that says what is done, got none before it")
+        try:
+            work(self._connection)
+        except BaseException as error:
+            self._spoiled = error
+            raise
+
+    def cosign(self, signed: str, *, enough: bool = True) -> None:
+        """Keep what others have signed of a checkpoint that is kept (`publishing.add_signatures`)."""
+        self._check_open()
+        add_signatures(self._connection, signed, enough=enough)
 
     def blob(self, data: bytes) -> dict[str, object]:
         """Keep a payload too large for a body; the answer goes into an entry's data as its name.
@@ -89,7 +160,7 @@ class Transaction:
         )
         return reference
 
-    def execute(self, sql: str, params: Sequence[object] | Mapping[str, object] = ()) -> sqlite.Cursor:
+    def execute(self, sql: str, params: Sequence[object] | Mapping[str, object] = ()) -> Any:  # noqa: ANN401
         """Run one statement on the command's own tables: select, insert, update, delete or with.
 
         A statement that is not a plain select may not name a table of the ledger: an entry that was not appended here,
@@ -97,15 +168,10 @@ class Transaction:
 
         Raises:
             StoreError: another statement, several, one that names our tables, or a use after the command returned.
-            sqlite.Error: as the store has it, for the command to tell a conflict from a fault.
+            Exception: as the store has it. The command may not go on after it on PostgreSQL, and need not on SQLite.
         """
         self._check_open()
-        words = sql.lower()
-        verb = words.split(None, 1)[0] if words.strip() else "nothing"
-        if verb not in _VERBS:
-            raise StoreError(f"expected a statement of {', '.join(sorted(_VERBS))}, got {verb}")
-        if verb != "select" and "ledger_" in words:
-            raise StoreError(f"expected a statement on the command's own tables, got one that names ours: {sql[:200]}")
+        _check_statement(sql)
         return self._statement(sql, params)
 
     def finish(self) -> Head:
@@ -119,14 +185,14 @@ class Transaction:
             raise self._spoiled
         return self._head
 
-    def _statement(self, sql: str, params: Sequence[object] | Mapping[str, object]) -> sqlite.Cursor:
+    def _statement(self, sql: str, params: Sequence[object] | Mapping[str, object]) -> Any:  # noqa: ANN401
         try:
             return self._connection.execute(sql, params)
-        except sqlite.Warning as error:  # What this driver calls a second statement.
+        except self._connection.Warning as error:  # What SQLite's driver calls a second statement.
             raise StoreError(f"expected one statement, got: {error}") from error
-        except sqlite.Error as error:
-            if not self._connection.in_transaction:
-                # SQLite gave up the whole transaction (a full disk, say). What follows would commit by itself.
+        except self._connection.Error as error:
+            if self._connection.lost:
+                # The store gave up the whole transaction (a full disk, say). What follows would commit by itself.
                 self._spoiled = error
             raise
 
@@ -137,3 +203,15 @@ class Transaction:
             raise StoreError(
                 "expected nothing after a failed append or a lost transaction, got more"
             ) from self._spoiled
+
+
+@lru_cache(maxsize=1024)
+def _check_statement(sql: str) -> None:
+    """Refuse what a command may not run. Remembered: the same statements come again and again."""
+    words = sql.lower()
+    verb = words.split(None, 1)[0] if words.strip() else "nothing"
+    if verb not in _VERBS:
+        raise StoreError(f"expected a statement of {', '.join(sorted(_VERBS))}, got {verb}")
+    # PostgreSQL reads `U&"ledger\\005fentry"` as a name: by its escapes any could be spelt.
+    if verb != "select" and ("ledger_" in words or 'u&"' in words):
+        raise StoreError(f"expected a statement on the command's own tables, got one that names ours: {sql[:200]}")

@@ -3,11 +3,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from pysqlite3 import dbapi2 as sqlite
 
-from audit.errors import BrokenError, OutcomeUnknownError, StoreError
-from ledger_world import draft
+from audit.errors import BrokenError, OutcomeUnknownError, RollbackError, StoreError
+from ledger_world import append, draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,29 +19,60 @@ if TYPE_CHECKING:
     from ledger_world import World
 
 
+Code = Any
+"""What an engine calls an error: a number of SQLite's, five characters of PostgreSQL's."""
+IO_ERROR = {"sqlite": sqlite.SQLITE_IOERR, "postgresql": "58030"}
+
+
 class Faulty:
     """A connection on which one statement fails, before or after taking effect."""
 
-    def __init__(self, real: sqlite.Connection, sql: str, *, after: bool, code: int | None = None) -> None:
+    def __init__(self, real: Any, sql: str, *, after: bool, code: Code | None = None) -> None:  # noqa: ANN401
         self._real, self._sql, self._after, self._code = real, sql, after, code
         self.fired = False
 
-    def execute(self, sql: str, params: tuple[object, ...] = ()) -> sqlite.Cursor:
+    def begin(self) -> None:
+        self._run("begin", self._real.begin)
+
+    def execute(self, sql: str, params: tuple[object, ...] = ()) -> Any:  # noqa: ANN401
+        return self._run(sql, lambda: self._real.execute(sql, params))
+
+    def _run(self, sql: str, statement: Callable[[], Any]) -> Any:  # noqa: ANN401
         if self.fired or not sql.startswith(self._sql):
-            return self._real.execute(sql, params)
+            return statement()
         self.fired = True
         if self._after:
-            self._real.execute(sql, params)
-        error = sqlite.OperationalError("the disk went away")
+            statement()
+        raise self._error()
+
+    def _error(self) -> Exception:
+        words = "the disk went away"
+        if self._real.shared:
+            return psycopg.errors.lookup(self._code)(words) if self._code else psycopg.OperationalError(words)
+        error: Exception = sqlite.OperationalError(words)
         if self._code is not None:
-            error.sqlite_errorcode = self._code
-        raise error
+            error.sqlite_errorcode = self._code  # type: ignore[attr-defined]
+        return error
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._real, name)
 
 
-def break_at(ledger: Ledger, sql: str, *, after: bool, code: int | None = None) -> Faulty:
+class Counted:
+    """A connection that counts a statement."""
+
+    def __init__(self, real: Any, sql: str) -> None:  # noqa: ANN401
+        self._real, self._sql, self.times = real, sql, 0
+
+    def execute(self, sql: str, params: tuple[object, ...] = ()) -> Any:  # noqa: ANN401
+        self.times += sql == self._sql
+        return self._real.execute(sql, params)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._real, name)
+
+
+def break_at(ledger: Ledger, sql: str, *, after: bool, code: Code | None = None) -> Faulty:
     faulty = Faulty(ledger._writer._connection, sql, after=after, code=code)
     ledger._writer._connection = faulty  # type: ignore[assignment]
     return faulty
@@ -59,10 +91,6 @@ def together(ledger: Ledger, commands: list[Any]) -> list[Future[Any]]:
     futures = [ledger.submit(command) for command in commands]
     gate.set()
     return futures
-
-
-def append(number: int) -> Callable[[Transaction], int]:
-    return lambda tx: tx.append(draft(number)).seq
 
 
 def fail(kind: type[BaseException], *, after_append: bool = True) -> Callable[[Transaction], None]:
@@ -90,7 +118,7 @@ def test_one_bad_command_fails_alone_and_leaves_nothing(
             assert type(futures[i].exception()) is kind
         assert ledger.broken is None
     assert world.state() == [0, 1, 2, 3]
-    assert not any(b"666" in row[1] for row in world.rows())  # type: ignore[operator]
+    assert not any(b'"number":666' in row[1] for row in world.rows())
     world.assert_honest()
 
 
@@ -106,14 +134,13 @@ def test_a_command_alone_that_fails_runs_once(world: World) -> None:
 def test_a_batch_is_one_commit_with_one_time(world: World) -> None:
     world.grow(1)
     with world.open() as ledger:
-        commits: list[str] = []
-        ledger._connection.set_trace_callback(lambda sql: commits.append(sql) if sql == "commit" else None)
+        commits = Counted(ledger._writer._connection, "commit")
+        ledger._writer._connection = commits  # type: ignore[assignment]
         times = iter(range(world.clock.now, world.clock.now + 100))
         ledger._writer._clock = lambda: next(times)
         futures = together(ledger, [lambda tx: tx.append(draft()).ts for _ in range(50)])
         assert {future.result() for future in futures} == {world.clock.now + 1}
-        ledger._connection.set_trace_callback(None)
-    assert len(commits) == 2  # The one that held the writer up, and ours.
+    assert commits.times == 2  # The one that held the writer up, and ours.
 
 
 @pytest.mark.parametrize("number", [1, 5])
@@ -132,7 +159,8 @@ def test_a_commit_that_fails_claims_nothing_and_loses_nothing(world: World, numb
             assert "the disk went away" in str(future.exception())
         if number == 1:
             assert faulty.fired
-        assert ledger.head.size == 4 + (number if after else 0)
+        if not ledger._connection.shared:  # Where others write too, it is read again when it is needed.
+            assert ledger.head.size == 4 + (number if after else 0)
         acknowledged.append(ledger.run(append(99)))
         assert ledger.broken is None
     assert acknowledged == [3, 4 + (number if after else 0)]
@@ -164,6 +192,54 @@ def test_a_failure_before_the_commit_writes_nothing(world: World, sql: str, afte
     world.assert_honest()
 
 
+def stopped(ledger: Ledger) -> None:
+    """The connection was lost first, or not, as the mark finds out too; then what is there is not what we have seen."""
+    for _ in range(3):
+        with pytest.raises(StoreError):
+            ledger.run(append(4))
+
+
+def test_a_server_that_says_what_cannot_be_stops_the_ledger_for_good(postgres_world: World) -> None:
+    world = postgres_world
+    world.grow(3)
+    copy = world.copy_data("old")
+    ledger = world.open()
+    assert ledger.run(append(3)) == 3
+    world.put_back(copy)
+    stopped(ledger)
+    assert "expected at least 4 entries, as we saw them, got 3" in str(ledger.broken)
+    with pytest.raises(BrokenError):
+        ledger.run(append(4))
+    ledger.close()
+
+
+def test_a_copy_that_was_put_back_and_has_grown_stops_the_ledger_for_good(postgres_world: World) -> None:
+    world = postgres_world
+    world.grow(3)
+    copy = world.copy_data("old")
+    ledger = world.open()
+    assert ledger.run(append(3)) == 3
+    world.put_back(copy)
+    with world.open(marked=False) as other:
+        assert [other.run(append(9)), other.run(append(10))] == [3, 4]
+    stopped(ledger)
+    assert "expected entry 3 to be the one we saw last" in str(ledger.broken)
+    ledger.close()
+    assert len(world.rows()) == 5
+
+
+def test_what_another_process_wrote_into_a_file_stops_the_ledger_for_good(sqlite_world: World) -> None:
+    sqlite_world.grow(3)
+    ledger = sqlite_world.open()
+    sqlite_world.rewrite({}, size=2)
+    error = ledger.submit(append(3)).exception()
+    assert isinstance(error, StoreError)
+    assert isinstance(error.__cause__, RollbackError)
+    assert "to end as we left it" in str(ledger.broken)
+    ledger.close()
+    assert len(sqlite_world.rows()) == 2
+
+
 def test_a_failed_rollback_to_does_not_let_a_bad_command_through(world: World) -> None:
     world.grow(1)
     with world.open() as ledger:
@@ -175,8 +251,15 @@ def test_a_failed_rollback_to_does_not_let_a_bad_command_through(world: World) -
     assert world.state() == [0]
 
 
-@pytest.mark.parametrize("code", [sqlite.SQLITE_IOERR, sqlite.SQLITE_IOERR | 4 << 8, sqlite.SQLITE_CORRUPT])
-def test_a_disk_that_fails_stops_the_ledger_for_good(world: World, code: int) -> None:
+CODES = {
+    "sqlite": [sqlite.SQLITE_IOERR, sqlite.SQLITE_IOERR | 4 << 8, sqlite.SQLITE_CORRUPT],
+    "postgresql": ["58030", "XX001", "XX002"],
+}
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_disk_that_fails_stops_the_ledger_for_good(world: World, number: int) -> None:
+    code = CODES[world.engine][number]
     world.grow(3)
     ledger = world.open()
     break_at(ledger, "commit", after=False, code=code)
@@ -191,12 +274,30 @@ def test_a_disk_that_fails_stops_the_ledger_for_good(world: World, code: int) ->
     world.assert_honest()
 
 
-def test_a_ledger_whose_end_cannot_be_read_again_stops_for_good(world: World) -> None:
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_disk_that_fails_under_one_command_fails_all_and_stops(world: World, count: int) -> None:
     world.grow(3)
     ledger = world.open()
-    break_at(ledger, "commit", after=False)
-    break_at(ledger, "select size, head, ts", after=False)
-    assert isinstance(ledger.submit(append(3)).exception(), OutcomeUnknownError)
+    break_at(ledger, "insert into ledger_entry", after=False, code=CODES[world.engine][0])
+    futures = together(ledger, [append(3 + number) for number in range(count)])
+    for future in futures:
+        assert isinstance(future.exception(), StoreError)
+    assert "the store failed: the disk went away" in str(ledger.broken)
+    ledger.close()
+    assert world.state() == [0, 1, 2]
+    world.assert_honest()
+
+
+def test_a_file_whose_end_cannot_be_read_again_stops_for_good(sqlite_world: World) -> None:
+    world = sqlite_world
+    world.grow(3)
+    ledger = world.open()
+
+    def command(tx: Transaction) -> None:
+        break_at(ledger, "commit", after=False)
+        break_at(ledger, "select size, head, ts", after=False)
+
+    assert isinstance(ledger.submit(command).exception(), OutcomeUnknownError)
     assert "its end cannot be read again" in str(ledger.broken)
     with pytest.raises(BrokenError):
         ledger.run(append(3))
@@ -210,7 +311,7 @@ def test_what_waits_when_the_ledger_breaks_is_refused(world: World) -> None:
     gate = threading.Event()
 
     def breaking(tx: Transaction) -> None:
-        break_at(ledger, "commit", after=False, code=sqlite.SQLITE_IOERR)
+        break_at(ledger, "commit", after=False, code=IO_ERROR[world.engine])
         gate.wait()
 
     first = ledger.submit(breaking)
@@ -226,9 +327,9 @@ def test_what_waits_when_the_ledger_breaks_is_refused(world: World) -> None:
 def test_errors_of_the_store_reach_the_caller_as_ours(world: World) -> None:
     world.grow(1)
     with world.open() as ledger:
-        with pytest.raises(StoreError, match="no such table: nowhere") as caught:
+        with pytest.raises(StoreError, match="nowhere") as caught:
             ledger.run(lambda tx: tx.execute("select * from nowhere"))
-        assert isinstance(caught.value.__cause__, sqlite.OperationalError)
+        assert isinstance(caught.value.__cause__, (sqlite.OperationalError, psycopg.errors.UndefinedTable))
 
 
 def test_a_clock_that_fails_fails_the_batch_and_no_more(world: World) -> None:

@@ -108,6 +108,21 @@ def test_values_outside_the_subset_are_refused_by_place(value: object, words: st
     assert canonical.encode({"x": [0, 2**53 - 1, -(2**53) + 1]})
 
 
+class Fickle(dict[str, object]):
+    """Says something harmless while it is looked at, and then something else."""
+
+    asked = 0
+
+    def items(self) -> list[tuple[str, str]]:  # type: ignore[override]
+        self.asked += 1
+        return [("a", "é")] if self.asked <= 2 else [("b", "\0"), ("b", "é")]
+
+
+def test_what_says_another_thing_when_it_is_spelt_is_refused() -> None:
+    with pytest.raises(CanonicalError, match="expected each key once"):
+        canonical.encode({"x": Fickle(a=1)})
+
+
 def test_nesting_ends_at_sixteen_and_so_does_a_cycle() -> None:
     def nest(levels: int) -> object:
         value: object = {}

@@ -147,4 +147,4 @@ def test_the_first_entry_is_the_genesis() -> None:
 
 
 def test_a_draft_is_only_what_a_caller_may_say() -> None:
-    assert set(Draft.__slots__) == {"kind", "actor", "repo", "subject", "data"}
+    assert set(Draft.__slots__) == {"kind", "actor", "repo", "subject", "data", "private"}

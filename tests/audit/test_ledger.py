@@ -2,31 +2,23 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from audit import ledger as ledger_module
 from audit.errors import BrokenError, BusyError, OutcomeUnknownError, StoreError
-from ledger_world import GENESIS, World, draft
+from ledger_world import GENESIS, LOG, World, append, arguments, draft, point
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from audit.ledger import Ledger
-    from audit.reads import Head
     from audit.transaction import Transaction
 
 ROOT = Path(__file__).parents[2]
-
-
-def append(number: int = 0) -> Callable[[Transaction], int]:
-    return lambda tx: tx.append(draft(number)).seq
 
 
 def test_many_threads_make_one_sequence(world: World) -> None:
@@ -44,8 +36,8 @@ def test_many_threads_make_one_sequence(world: World) -> None:
             thread.join()
     assert sorted(answers) == list(range(1, 401))
     assert world.state() == list(range(401))
-    assert world.report() == world.report(marked=False)
-    assert world.report().size == 401
+    assert len(world.rows()) == 401
+    world.assert_honest()
 
 
 def test_time_does_not_go_back(world: World) -> None:
@@ -157,7 +149,7 @@ def test_closing_answers_what_waits_and_then_nothing(world: World) -> None:
     with pytest.raises(StoreError, match="one that was closed"):
         ledger.submit(append())
     ledger.close()
-    assert json.loads(world.mark.read_text())["size"] == 6
+    assert point(world.mark) == (LOG, 6)
     world.assert_honest()
 
 
@@ -216,18 +208,20 @@ def test_the_mark_follows_when_the_ledger_is_idle_and_once_a_second_when_not(
     moved = threading.Event()
     sizes: list[int] = []
 
-    def watched(ledger: Ledger) -> Callable[[Head], None]:
-        advance = ledger._highwater.advance  # type: ignore[union-attr]
+    def watch(ledger: Ledger) -> None:
+        publisher = ledger._publisher
+        assert publisher is not None
+        advance = publisher.mark.advance
 
-        def spy(head: Head) -> None:
-            advance(head)
-            sizes.append(head.size)
+        def spy(signed: str, *more: Any) -> None:  # noqa: ANN401
+            advance(signed, *more)
+            sizes.append(point(signed)[1])
             moved.set()
 
-        return spy
+        publisher.mark.advance = spy  # type: ignore[method-assign]
 
     with world.open() as ledger:
-        ledger._highwater.advance = watched(ledger)  # type: ignore[union-attr,method-assign]
+        watch(ledger)
         for _ in range(20):
             ledger.run(append())
         busy = len(sizes)
@@ -241,68 +235,34 @@ def test_the_mark_follows_when_the_ledger_is_idle_and_once_a_second_when_not(
     monkeypatch.setattr(ledger_module, "MARK_EVERY_MS", 20)
     moved.clear()
     with world.open() as ledger:
-        ledger._highwater.advance = watched(ledger)  # type: ignore[union-attr,method-assign]
+        watch(ledger)
         ledger._marked_at = world.clock.now
         ledger.run(append())
         assert moved.wait(30)
-        assert json.loads(world.mark.read_text())["size"] == 24
+        assert point(world.mark) == (LOG, 24)
 
 
 def test_without_a_mark_it_works_and_cannot_see_a_roll_back(world: World) -> None:
     with world.open(marked=False) as ledger:
         assert ledger.run(lambda tx: tx.append(GENESIS)).seq == 0
     assert not world.mark.exists()
-    assert world.report(marked=False).status == "valid"
+    assert world.checkpoint() is None
+    world.assert_sound()
 
 
 def test_a_command_may_read_only(world: World) -> None:
     world.grow(2)
     with world.open() as ledger:
         before = ledger.head
-        assert ledger.run(lambda tx: tx.execute("select max(seq) from state").fetchone()) == (1,)
+        assert ledger.run(lambda tx: tuple(tx.execute("select max(seq) from state").fetchone())) == (1,)
         assert ledger.head == before
-
-
-KILLED = """
-import os, sys
-from collections import deque
-from pathlib import Path
-from ledger_world import GENESIS, World, draft
-world = World(Path(sys.argv[1]))
-ledger = world.open()
-if ledger.head.size == 0:
-    ledger.run(lambda tx: tx.append(GENESIS))
-waiting = deque()
-while True:
-    while len(waiting) < 16:
-        waiting.append(ledger.submit(lambda tx: tx.append(draft()).seq))
-    os.write(1, b"%d\\n" % waiting.popleft().result())
-"""
-
-
-def test_nothing_acknowledged_is_lost_when_the_process_is_killed(world: World) -> None:
-    acknowledged = -1
-    for answers in (1, 2, 3, 17, 40, 5, 80, 33, 120, 9):
-        with _child(KILLED, world) as child:
-            assert child.stdout is not None
-            for _ in range(answers):
-                acknowledged = int(child.stdout.readline())
-            child.send_signal(signal.SIGKILL)
-            # What was still in the pipe was acknowledged, too.
-            acknowledged = max([acknowledged, *(int(line) for line in child.stdout if line.endswith(b"\n"))])
-        report = world.report()
-        assert report.status == "valid", report
-        assert report.size > acknowledged
-        assert world.state() == list(range(report.size))
-    world.assert_honest()
 
 
 LIMITED = """
 import json, resource, sys
-from pathlib import Path
-from ledger_world import GENESIS, World, draft
+from ledger_world import GENESIS, draft, found
 from audit.errors import StoreError
-world = World(Path(sys.argv[1]))
+world = found(sys.argv[1:])
 ledger = world.open()
 resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
 ledger.run(lambda tx: tx.append(GENESIS))
@@ -317,7 +277,8 @@ print(json.dumps([acknowledged, failed, ledger.broken]))
 """
 
 
-def test_a_file_that_may_not_grow_stops_the_ledger_and_loses_nothing(world: World) -> None:
+def test_a_file_that_may_not_grow_stops_the_ledger_and_loses_nothing(sqlite_world: World) -> None:
+    world = sqlite_world
     with _child(LIMITED, world) as child:
         assert child.stdout is not None
         acknowledged, failed, broken = json.loads(child.stdout.read())
@@ -330,7 +291,7 @@ def test_a_file_that_may_not_grow_stops_the_ledger_and_loses_nothing(world: Worl
 
 def _child(script: str, world: World) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-c", script, str(world.folder)],
+        [sys.executable, "-c", script, *arguments(world)],
         stdout=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},
     )

@@ -1,24 +1,18 @@
-"""The tables of a ledger, and what they refuse whoever asks.
+"""Make a ledger as the first version made it: its tables word for word, and entries of its kind.
 
-Entries are only ever appended, the next number each time. A trigger before INSERT sees to that, because `INSERT OR
-REPLACE` skips the triggers on UPDATE and DELETE. The columns beside the body are generated from it and cannot be set,
-so that they cannot say something else. The head row can only name the last entry. Blobs are never changed.
-
-Whoever can write the file can drop the triggers. `install` puts back what is missing and refuses what differs; what was
-done in between is for the verifier and the high-water mark to find.
+The tables are those of commit d45e7a8. `python tests/vectors/first_ledger.py FILE NUMBER` writes a file with
+so many entries, each hashed as ever.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+import sys
+from pathlib import Path
 
-from audit.errors import StoreError
+from pysqlite3 import dbapi2 as sqlite
 
-if TYPE_CHECKING:
-    # The same interface; type checkers know the one in the standard library.
-    import sqlite3 as sqlite
-else:
-    from pysqlite3 import dbapi2 as sqlite
+from audit.entry import GENESIS_KIND, GENESIS_PREV, Actor, Draft, leaf_hash, seal
 
 SCHEMA = """
 create table if not exists ledger_entry(
@@ -71,44 +65,32 @@ create trigger if not exists ledger_blob_update before update on ledger_blob
 create trigger if not exists ledger_blob_delete before delete on ledger_blob
   begin select raise(abort, 'ledger_blob: append only'); end;
 """
-
-_OBJECTS = """
-select name, sql from sqlite_schema where tbl_name in ('ledger_entry', 'ledger_head', 'ledger_blob')
-"""
+LOG = "example.com/ledger"
+ALICE = Actor("alice", "human", "SHA256:abc")
 
 
-def install(connection: sqlite.Connection, *, extra: str = "") -> None:
-    """Create what is missing of our tables and, in the same transaction, of the caller's (`extra`).
-
-    Raises:
-        StoreError: an object on our tables is not as we make it; nothing was changed.
-        sqlite.Error: the store, or the caller's statements.
-    """
-    connection.executescript(f"begin immediate;{SCHEMA}\n{extra}\n;")
-    try:
-        _compare(_objects(connection), _as_we_make_them())
-    except BaseException:
-        connection.execute("rollback")
-        raise
+def make(path: Path, number: int, genesis: dict[str, object]) -> None:
+    connection = sqlite.connect(path, isolation_level=None)
+    connection.execute("pragma journal_mode = wal")
+    connection.executescript(f"begin;{SCHEMA}commit;")
+    connection.execute("begin")
+    prev, leaf, ts = GENESIS_PREV, bytes(32), 0
+    for seq in range(number):
+        ts = 1_600_000_000_000 + seq
+        draft = Draft("sign_off.given", ALICE, "garden", f"refs/heads/b{seq}", {"number": seq, "text": "é" * (seq % 7)})
+        if not seq:
+            draft = Draft(GENESIS_KIND, ALICE, "", "", genesis)
+        _, body = seal(draft, log=LOG, seq=seq, prev=prev, ts=ts)
+        leaf = leaf_hash(body)
+        prev = leaf.hex()
+        connection.execute("insert into ledger_entry(seq, body, leaf) values (?, ?, ?)", (seq, body.decode(), leaf))
+    if number:
+        connection.execute("update ledger_head set (size, head, ts) = (?, ?, ?)", (number, leaf, ts))
+    for data in (b"", b"payload", bytes(range(256)) * 300):
+        connection.execute("insert into ledger_blob values (?, ?)", (hashlib.sha256(data).digest(), data))
     connection.execute("commit")
+    connection.close()
 
 
-def _objects(connection: sqlite.Connection) -> dict[str, str | None]:
-    return dict(connection.execute(_OBJECTS))
-
-
-def _as_we_make_them() -> dict[str, str | None]:
-    fresh = sqlite.connect(":memory:", isolation_level=None)
-    try:
-        fresh.executescript(SCHEMA)
-        return _objects(fresh)
-    finally:
-        fresh.close()
-
-
-def _compare(found: dict[str, str | None], expected: dict[str, str | None]) -> None:
-    for name in sorted(found.keys() | expected.keys()):
-        if name not in expected:
-            raise StoreError(f"expected nothing on the ledger's tables but our own, got {name}: {found[name]}")
-        if found.get(name) != expected[name]:
-            raise StoreError(f"expected {name} as this version makes it, got: {found.get(name)}")
+if __name__ == "__main__":
+    make(Path(sys.argv[1]), int(sys.argv[2]), {"format": 1})

@@ -12,27 +12,75 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from audit import schema as ledger_schema
 from audit.errors import LockedError, StoreError
+from audit.stores import sqlite_schema
 
 if TYPE_CHECKING:
     # The same interface; type checkers know the one in the standard library.
     import sqlite3 as sqlite
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 else:
     from pysqlite3 import dbapi2 as sqlite
 
-Connection = sqlite.Connection
-
 _FIXED = (3, 51, 3)
 _BACKPORTS = {(3, 44): 6, (3, 50): 7}
+# After these the store may show what is not on the disk (a failed fsync is not repeated), so nothing it says is good.
+_FATAL = frozenset({sqlite.SQLITE_IOERR, sqlite.SQLITE_CORRUPT, sqlite.SQLITE_NOTADB})
 
 
-class _Writer(sqlite.Connection):
+class Connection(sqlite.Connection):
+    """A connection as `audit.stores` wants it."""
+
+    def look(self) -> None:
+        """Begin a transaction that sees one moment."""
+        self.execute("begin")
+
+    @property
+    def reusable(self) -> bool:
+        """Whether it is outside of any transaction."""
+        return not self.in_transaction
+
+    def keys(self, table: str) -> list[str]:
+        """Return the columns of a table's primary key, in order."""
+        return [row[1] for row in self.execute(f"pragma table_info({table})") if row[5]]
+
+
+class _Writer(Connection):
     """A connection that holds the lock of its ledger until it is closed."""
 
     lock = -1
+    shared = False
+
+    @property
+    def lost(self) -> bool:
+        return not self.in_transaction
+
+    def begin(self) -> None:
+        self.execute("begin immediate")
+
+    def together(self) -> contextlib.nullcontext[None]:
+        """Nothing is gained: a file is not far away."""
+        return contextlib.nullcontext()
+
+    def unguarded(self, sql: str, params: Sequence[object]) -> None:
+        """Run a statement with the guard against deleting entries lifted, and set it again."""
+        name = "ledger_entry_delete"
+        guard = self.execute("select sql from sqlite_schema where name = ?", (name,)).fetchone()[0]
+        self.execute(f"drop trigger {name}")
+        self.execute(sql, params)
+        self.execute(guard)
+
+    def fatal(self, error: BaseException) -> bool:
+        """By SQLite's own code without the details (its upper bits)."""
+        return isinstance(error, sqlite.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _FATAL
+
+    def passing(self, error: BaseException) -> bool:  # noqa: ARG002  # The interface.
+        """Say no: nobody else has the file."""
+        return False
+
+    def renew(self) -> None:
+        """Do nothing: a file does not hang up."""
 
     def close(self) -> None:
         super().close()
@@ -56,7 +104,7 @@ def check_version(version: tuple[int, int, int] = sqlite.sqlite_version_info) ->
         )
 
 
-def open_writer(path: Path, *, schema: str = "") -> sqlite.Connection:
+def open_writer(path: Path, *, schema: str = "") -> _Writer:
     """The one connection that writes and checkpoints. Creates what is missing; closing it releases the lock.
 
     `schema` creates the caller's own tables in the same transaction as ours; it must bear being run again.
@@ -73,16 +121,17 @@ def open_writer(path: Path, *, schema: str = "") -> sqlite.Connection:
         connection = sqlite.connect(path, isolation_level=None, check_same_thread=False, factory=_Writer)
         undo.callback(connection.close)
         connection.execute("pragma foreign_keys = on")
+        connection.execute("pragma secure_delete = on")
         connection.execute("pragma trusted_schema = off")
         _expect(connection, "pragma journal_mode = wal", "wal")
         connection.execute("pragma synchronous = full")
-        ledger_schema.install(connection, extra=schema)
+        sqlite_schema.install(connection, extra=schema)
         undo.pop_all()
     connection.lock = lock
     return connection
 
 
-def open_reader(path: Path) -> sqlite.Connection:
+def open_reader(path: Path) -> Connection:
     """A connection that cannot write; any number may be open beside the writer.
 
     Raises:
@@ -90,7 +139,9 @@ def open_reader(path: Path) -> sqlite.Connection:
     """
     check_version()
     with _translated(path):
-        connection = sqlite.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
+        connection = sqlite.connect(
+            f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None, factory=Connection
+        )
         with contextlib.ExitStack() as undo:
             undo.callback(connection.close)
             connection.execute("pragma query_only = on")
@@ -99,10 +150,19 @@ def open_reader(path: Path) -> sqlite.Connection:
     return connection
 
 
-def open_memory() -> sqlite.Connection:
+def open_bare(path: Path) -> Connection:
+    """A new file, empty and for its owner only."""
+    with _translated(path):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        connection = sqlite.connect(path, isolation_level=None, factory=Connection)
+        connection.execute("pragma synchronous = off")
+    return connection
+
+
+def open_memory() -> Connection:
     """A database of its own, in memory and empty: for folding a ledger again beside the one on disk."""
     check_version()
-    return sqlite.connect(":memory:", isolation_level=None)
+    return sqlite.connect(":memory:", isolation_level=None, factory=Connection)
 
 
 def _lock(path: Path) -> int:
