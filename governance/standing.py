@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from governance.debt import Debt
+from governance.draws import Drawn
+from governance.gating import Feature
+from governance.leases import Leases
+from governance.limits import Usage
 from governance.policy import Kind, Policy
+from governance.stops import Freeze, Veto
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,10 @@ class SignOff:
     """Used by a landing, or reserved for one that is under way."""
     key_revoked: bool = False
     """Whether the key that signed it has been revoked since."""
+    settled: int = 0
+    """Of a rejection: the entry of the decision that set it aside; 0 for none."""
+    debt_through: int = 0
+    """The newest entry of the unreviewed debt that it was given with; 0 where it was given with none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +94,6 @@ class ChangeStanding:
     contributors: tuple[str, ...] = ()
     """Everyone who pushed, wrote or delegated any patch set of it."""
     sign_offs: tuple[SignOff, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Freeze:
-    """Something that may not move, and why."""
-
-    seq: int
-    repository: str
-    reason: str
-    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +112,24 @@ class Standing:
     freezes: tuple[Freeze, ...] = ()
     reserved: bool = False
     """Whether another push under way holds this ref."""
+    debt: Debt | None = None
+    leases: Leases | None = None
+    usage: Usage | None = None
+    vetoes: tuple[Veto, ...] = ()
+    drawn: Drawn | None = None
+    override: int = 0
+    """The entry of the override in force for this change; 0 for none."""
+    feature: Feature | None = None
+    canary: int = 0
+    """The entry of the canary that this holds; 0 for none."""
+    newcomers: frozenset[str] = frozenset()
+    """Who was enrolled so lately that they count only beside somebody who was not."""
+    third: tuple[str, ...] = ()
+    """Why a third approver is needed; empty where two are enough."""
+    signed_off: tuple[str, ...] = ()
+    """Whose approvals count, once `four_eyes` found that there are enough: a later control builds on its answer."""
+
+    def approvals(self) -> tuple[SignOff, ...]:
+        """Return the approvals that let this land; none before `four_eyes` found enough, or where none are needed."""
+        given = self.change.sign_offs if self.change is not None else ()
+        return tuple(one for one in given if one.approves and one.principal in self.signed_off)

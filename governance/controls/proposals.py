@@ -1,7 +1,7 @@
 """What is pushed for review opens a change, or adds a patch set to the change it names.
 
 Question: may this push open a change to that branch, or add a patch set to that change?
-Source: Gerrit's `refs/for/`, gitprotocol-v2 push options; table A of our field notes, A-02, A-03 and A-04.
+Source: Gerrit's `refs/for/`, gitprotocol-v2 push options; attacks A-02, A-03 and A-04 (`tests/adversary`).
 Threat: options that claim more than a change; a change moved to another branch; somebody else's change taken over.
 Not applicable: nothing is pushed for review, and no option of ours is given.
 """

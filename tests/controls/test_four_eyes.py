@@ -99,6 +99,11 @@ def test_below_the_threshold_one_lands_alone(facts: UpdateFacts) -> None:
     assert (verdict.reason, verdict.objects) == ("four_eyes.below_threshold", False)
 
 
+@pytest.mark.parametrize(("lines", "said"), [(1, "1 changed line in 1 file"), (2, "2 changed lines in 1 file")])
+def test_how_little_it_is_is_said(lines: int, said: str) -> None:
+    assert asked(a_push([a_change(lines=lines)])).message == f"{said}: below the threshold"
+
+
 @pytest.mark.parametrize(("facts", "why"), [row[1:] for row in ABOVE], ids=[row[0] for row in ABOVE])
 def test_above_it_nobody_does_and_the_reason_is_said(facts: UpdateFacts, why: str) -> None:
     verdict = asked(facts)
@@ -168,7 +173,7 @@ def test_two_independent_sign_offs_of_exactly_this_let_it_land() -> None:
     verdict = asked(BIG, a_review(BIG, "dev-b", "qa-a"))
 
     assert (verdict.reason, verdict.objects) == ("four_eyes.signed_off", False)
-    assert verdict.message == "change 7 signed off by dev-b and qa-a"
+    assert verdict.message == "change 7 signed off by dev-b and qa-a (row dev-a, dev-b)"
 
 
 # Each row changes one thing of the approval by qa-a that the test above accepts.
@@ -263,6 +268,7 @@ def test_a_rejection_under_another_number_counts_for_the_same_difference() -> No
 
 REJECTED_SOMETHING_ELSE = [
     ("withdrawn", {"withdrawn": True}),
+    ("set aside by a decision", {"settled": 12}),
     ("of another repository", {"repository": "orchard"}),
     ("of another target", {"target": RELEASE}),
     ("of another difference", {"diff_digest": "0" * 64}),
@@ -277,6 +283,16 @@ def test_a_rejection_that_does_not_count_stops_nothing(changed: dict[str, object
     against = a_sign_off("architect-a", BIG, **{"approves": False} | changed)
 
     assert not asked(BIG, a_review(BIG, "dev-b", "qa-a", against)).objects
+
+
+def test_a_yes_beside_a_no_that_was_set_aside_names_the_decision() -> None:
+    against = a_sign_off("architect-a", BIG, approves=False, settled=12)
+
+    verdict = asked(BIG, a_review(BIG, "dev-b", "qa-a", against))
+    assert verdict.reason == "four_eyes.signed_off"
+    assert "set aside by the decision of entry 12" in verdict.message
+    alone = asked(BIG, a_review(BIG, "dev-b", against))
+    assert alone.reason == "four_eyes.missing_sign_offs"
 
 
 # What the lander would land: its merge of NEW, which was signed off before the target moved from BASE to OLD.
@@ -449,3 +465,24 @@ def test_a_change_by_two_roles_needs_what_each_of_them_needs() -> None:
 
     assert asked(both, a_review(both, "dev-b", "qa-a")).reason == "four_eyes.missing_sign_offs"
     assert asked(both, a_review(both, "dev-b", "qa-a", "librarian")).reason == "four_eyes.signed_off"
+
+
+def test_two_newcomers_are_told_who_could_help() -> None:
+    verdict = asked(BIG, a_review(BIG, "dev-b", "qa-a"), newcomers=frozenset({"dev-b", "qa-a"}))
+    assert verdict.reason == "four_eyes.missing_sign_offs"
+    assert "one of them no newcomer" in verdict.message
+    assert not {"dev-b", "qa-a"} & set(verdict.helpers)
+
+
+def test_a_finding_asks_for_three_and_says_why() -> None:
+    third = ("finding 12: dev-a and dev-b approve each other",)
+    verdict = asked(BIG, a_review(BIG, "dev-b", "qa-a"), third=third)
+    assert verdict.reason == "four_eyes.missing_sign_offs"
+    assert "three approvers, as finding 12" in verdict.message
+    assert asked(BIG, a_review(BIG, "dev-b", "qa-a", "docs"), third=third).reason == "four_eyes.signed_off"
+
+
+def test_the_row_that_decided_is_named() -> None:
+    docs = a_push([a_change(lines=51)], pusher="docs", commits=(a_commit(author="docs"),))
+    verdict = asked(docs, a_review(docs, "librarian", "qa-a", contributors=("docs",)))
+    assert verdict.message == "change 7 signed off by librarian and qa-a (row docs)"

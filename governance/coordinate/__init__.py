@@ -1,0 +1,1 @@
+"""What principals do together: vetoes and freezes, write locks, gates, messages, decisions."""
