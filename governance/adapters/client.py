@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
+from governance.adapters import clock
 from governance.errors import (
     ConflictError,
     DeniedError,
@@ -18,6 +19,9 @@ from governance.errors import (
 )
 
 TIMEOUT_S = 30
+IDLE_S = 2
+"""After so long without a word a connection is made anew: the service closes its end after five seconds, and whoever is
+asked for a code takes longer."""
 BY_STATUS: dict[int, type[GovernanceError]] = {
     401: UnauthenticatedError,
     403: DeniedError,
@@ -39,6 +43,15 @@ class Client:
         self._connection = kind(parts.hostname, parts.port, timeout=TIMEOUT_S)
         self._url = url
         self._token = token
+        self._heard = clock.monotonic()
+
+    def __enter__(self) -> Self:
+        """Use it, and close it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connection."""
+        self._connection.close()
 
     def get(self, path: str) -> dict[str, Any]:
         """Ask."""
@@ -53,10 +66,13 @@ class Client:
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         data = None if body is None else json.dumps(body).encode()
+        if clock.monotonic() - self._heard > IDLE_S:
+            self._connection.close()
         try:
             self._connection.request(method, f"/v1{path}", data, headers)
             response = self._connection.getresponse()
             raw = response.read()
+            self._heard = clock.monotonic()
         except (OSError, http.client.HTTPException) as exc:
             self._connection.close()
             said = f"{self._url} cannot be reached: {str(exc) or type(exc).__name__}"

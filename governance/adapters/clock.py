@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 import time
 
@@ -24,3 +25,13 @@ def token(size: int = 32) -> str:
 def nonce() -> str:
     """Return 16 random bytes as hex, for statements and identifiers."""
     return secrets.token_hex(16)
+
+
+def base32(size: int) -> str:
+    """Return `size` random bytes in base32, as authenticator apps read a secret."""
+    return base64.b32encode(secrets.token_bytes(size)).decode().rstrip("=")
+
+
+def random(size: int) -> bytes:
+    """Return random bytes, for secrets."""
+    return secrets.token_bytes(size)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from governance.adapters import git
 from governance.baseline import Baseline, Tip
+from governance.record import CHECKPOINTS
 
 LONG_S = 6 * 3600
 """A history of millions of commits takes hours to pack."""
@@ -20,7 +21,7 @@ LENDERS = {
 
 
 def baseline(repository: Path) -> Baseline:
-    """Return every ref with its tree, and how many commits they reach.
+    """Return every ref with its tree, and how many commits they reach; without the ledger's own checkpoints.
 
     Every commit is read, unless objects are borrowed; that trees and blobs are there is `connected`'s business.
 
@@ -31,8 +32,10 @@ def baseline(repository: Path) -> Baseline:
         return Baseline((), 0, "", tuple(borrowed))
     out = git.run(repository, "for-each-ref", f"--format={FORMAT}")
     # A ref's name may hold what text calls a line end; a line feed it may not.
-    tips = tuple(_tip(line.decode("utf-8", "surrogateescape")) for line in out.split(b"\n")[:-1])
-    commits = int(git.run(repository, "rev-list", "--count", "--all", timeout=WALK_S)) if tips else 0
+    found = (_tip(line.decode("utf-8", "surrogateescape")) for line in out.split(b"\n")[:-1])
+    tips = tuple(tip for tip in found if tip.ref != CHECKPOINTS)
+    count = ("rev-list", "--count", f"--exclude={CHECKPOINTS}", "--all")
+    commits = int(git.run(repository, *count, timeout=WALK_S)) if tips else 0
     head = git.run(repository, "symbolic-ref", "--quiet", "HEAD", ok=(0, 1)).decode("utf-8", "surrogateescape")
     return Baseline(tips, commits, head.rstrip("\n"))
 
@@ -58,15 +61,23 @@ def connected(repository: Path) -> None:
     git.run(repository, "fsck", "--connectivity-only", "--no-dangling", "--no-progress", timeout=WALK_S)
 
 
-def pack(repository: Path, *, reservation: str) -> None:
-    """Pack refs and objects, drop what nothing has needed for two weeks. Every ref keeps its value.
+def pack_refs(repository: Path, *, reservation: str) -> None:
+    """Pack every loose ref; each keeps its value.
 
     Raises:
         GitError: The transaction hook would not let a ref be packed, or git failed.
     """
+    git.run(repository, "pack-refs", "--all", extra={"TWINSEAL_RESERVATION": reservation}, timeout=LONG_S)
+
+
+def collect(repository: Path, *, reservation: str) -> None:
+    """Pack objects, and drop what nothing has needed for two weeks; refs are left as they are.
+
+    Raises:
+        GitError: git failed.
+    """
     extra = {"TWINSEAL_RESERVATION": reservation}
-    git.run(repository, "pack-refs", "--all", extra=extra, timeout=LONG_S)
-    git.run(repository, "gc", "--quiet", extra=extra, timeout=LONG_S)
+    git.run(repository, "-c", "gc.packRefs=false", "gc", "--quiet", extra=extra, timeout=LONG_S)
 
 
 def size(repository: Path) -> int:

@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from governance.adapters import freeze_marks, git, resources
@@ -96,6 +96,19 @@ def _install(repository: Path, files: Mapping[Path, tuple[bytes, int]], values: 
         _write(path, data, mode=mode)
     git.set_config(repository, values)
     subprocess.run([python, "-IS", "-m", "compileall", "-q", str(home / "hook")], check=True, capture_output=True)
+
+
+def asks(repository: Path, sockets: Sequence[Path]) -> Path:
+    """Return which of these sockets the hooks ask, the first where they ask none of them or cannot be read.
+
+    Replicas on one machine have a socket each, and a repository's hooks ask one of them. What the git user writes into
+    the file chooses among the sockets that the operator named, and adds none.
+    """
+    try:
+        said = (repository / FOLDER / "conf").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        said = ""
+    return next((socket for socket in sockets if f"socket {socket}\n" in said), sockets[0])
 
 
 def faults(repository: Path, *, identifier: str, socket: Path | None = None, dispatched: bool = False) -> list[str]:

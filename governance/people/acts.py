@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from audit.entry import Actor, Draft
 from audit.transaction import Transaction
 from governance.errors import ConflictError, NotFoundError, RequestError
-from governance.people import keys, principals, tokens
+from governance.people import demands, keys, principals, tokens
 from governance.people.principals import INVITATION_MS, secret_digest
 from governance.people.statements import Statement, owner_only
 from governance.people.tokens import DAY_MS, Caller
@@ -17,7 +17,7 @@ from governance.record import Kind
 from governance.service import Service
 from governance.signatures import CertificateInfo
 from governance.standing import Principal
-from governance.state import landings, read
+from governance.state import landings, read, scopes
 
 T = TypeVar("T")
 TOKEN_DAYS_LIMIT = 366
@@ -29,14 +29,22 @@ def accepted(
     statement: Statement,
     type_: str,
     command: Callable[[Transaction, Principal, Actor], T],
+    *,
+    counted: str = "",
 ) -> T:
-    """Run a command for a statement that is fresh, new, and signed by the one who hands it in."""
+    """Run a command for a statement that is fresh, new, and signed by the one who hands it in.
+
+    A person's critical act needs a second factor besides: an approval of exactly this statement.
+
+    `counted` is what trying it counts for in `limits.COUNTED`, where that is not its type.
+    """
 
     def run(tx: Transaction) -> T:
         who, key = service.desk(tx).accept(tx, statement, type_=type_, caller=caller.principal)
+        demands.approved(tx, service, who, statement)
         return command(tx, who, Actor(id=who.name, kind=who.kind.value, key=key))
 
-    return service.act(caller, type_, run)
+    return service.act(caller, counted or type_, run)
 
 
 def add_principal(service: Service, caller: Caller, statement: Statement, *, secret: str) -> dict[str, Any]:
@@ -156,6 +164,9 @@ def issue_token(service: Service, caller: Caller, statement: Statement, *, token
         days = body.get("days")
         if type(days) is not int or not 1 <= days <= TOKEN_DAYS_LIMIT:
             raise RequestError(f"days: expected 1 to {TOKEN_DAYS_LIMIT}, got {days!r}", code="token.days")
+        scope = body.get("scope", scopes.ACT)
+        if scope not in scopes.SCOPES:
+            raise RequestError(f"scope: expected one of {', '.join(scopes.SCOPES)}, got {scope!r}", code="token.scope")
         expires = tx.now + days * DAY_MS
         draft = tokens.issued(
             token,
@@ -164,12 +175,14 @@ def issue_token(service: Service, caller: Caller, statement: Statement, *, token
             expires_at=expires,
             actor=actor,
             statement=statement.kept(),
+            scope=scope,
         )
         entry = tx.append(draft)
         return {
             "principal": name,
             "repository": repository,
             "id": entry.subject,
+            "scope": scope,
             "expires_at": expires,
             "entry": entry.seq,
         }

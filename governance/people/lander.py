@@ -6,6 +6,7 @@ itself (`carry.py`). Retired or without a key in force it stays so until an owne
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 
@@ -31,7 +32,8 @@ def principal(service: Service, key: LanderKey, nonce: Callable[[], str]) -> Pri
     """
     me = _known(service)
     if me is None:
-        _enrol(service, key, nonce())
+        with contextlib.suppress(ConflictError):  # Another replica may have enrolled it since; or the name is taken.
+            _enrol(service, key, nonce())
         me = _known(service)
     if me is None or me.retired or not is_lander(me):
         raise DeniedError("the lander is retired, or its name is somebody else's", code="landing.no_lander")

@@ -26,6 +26,10 @@ FRESH_MS = 10 * 60 * 1000
 LIMIT = 16 * 1024
 """Bytes of one statement; its entry must hold it whole."""
 
+SIGNATURE_LIMIT = 8 * 1024
+"""Bytes of its signature. Written into an entry both may take twice the room, and an entry holds 65,535 bytes: what
+does not fit would be refused without a record, and count for no limit."""
+
 WRITTEN_LEAST = 10
 """Characters of a reason below which nobody has written one."""
 
@@ -69,8 +73,9 @@ def parse(text: str, signature: str) -> Statement:
     """
     try:
         raw, sig = text.encode("utf-8"), signature.encode("ascii")
-        if len(raw) > LIMIT or len(sig) > LIMIT:
-            raise RequestError(f"a statement is at most {LIMIT} bytes", code="statement.too_large")
+        if len(raw) > LIMIT or len(sig) > SIGNATURE_LIMIT:
+            said = f"a statement is at most {LIMIT} bytes, its signature {SIGNATURE_LIMIT}"
+            raise RequestError(said, code="statement.too_large")
         found = canonical.decode(raw)
     except (UnicodeEncodeError, EntryError) as exc:
         raise RequestError(f"not a canonical statement: {exc}", code="statement.malformed") from exc

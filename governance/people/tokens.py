@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit.entry import Actor, Draft
-from governance.errors import UnauthenticatedError
+from governance.errors import DeniedError, UnauthenticatedError
 from governance.people.principals import secret_digest
 from governance.record import Kind
+from governance.state import scopes
 from governance.state.fold import Tx
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -28,6 +29,19 @@ class Caller:
     kind: str
     repository: str
     token: str
+    scope: str = scopes.ACT
+    """What the token is good for: one that may only `read` carries no act and no push."""
+
+
+def may_act(caller: Caller) -> None:
+    """Refuse whoever shows a token that may only read.
+
+    Raises:
+        DeniedError: So it may.
+    """
+    if caller.scope != scopes.ACT:
+        said = f"token {caller.token} of {caller.principal} may only read"
+        raise DeniedError(said, code="token.read_only", mend="Use one that may act: twinseal token list")
 
 
 def fresh(random_text: str) -> tuple[str, str]:
@@ -36,15 +50,27 @@ def fresh(random_text: str) -> tuple[str, str]:
     return token, secret_digest(token)[:12]
 
 
-def issued(token: str, *, principal: str, repository: str, expires_at: int, actor: Actor, statement: Any) -> Draft:  # noqa: ANN401 - JSON
+def issued(
+    token: str,
+    *,
+    principal: str,
+    repository: str,
+    expires_at: int,
+    actor: Actor,
+    statement: Mapping[str, Any],
+    scope: str = scopes.ACT,
+    replaces: str = "",
+) -> Draft:
     """Return the entry of a token; of the token itself it holds only the digest."""
     digest = secret_digest(token)
-    data = {
+    data: dict[str, object] = {"replaces": replaces} if replaces else {}
+    data |= {
         "id": digest[:12],
         "digest": digest,
         "principal": principal,
         "repository": repository,
         "expires_at": expires_at,
+        "scope": scope,
         "statement": statement,
     }
     return Draft(kind=Kind.TOKEN_ISSUED, actor=actor, repo=repository, subject=digest[:12], data=data)
@@ -84,10 +110,17 @@ def authenticate(tx: Tx, name: str, token: str, *, now: int) -> Caller:
     """
     if SHAPE.fullmatch(token):
         sql = (
-            "select p.name, p.kind, t.repository, t.id from token t join principal p on p.name = t.principal "
+            "select p.name, p.kind, t.repository, t.id, coalesce(s.scope, 'act') from token t "
+            "join principal p on p.name = t.principal left join token_scope s on s.id = t.id "
             "where t.digest=? and t.expires_at>? and t.revoked_seq is null and p.retired_seq is null"
         )
         row = tx.execute(sql, (secret_digest(token), now)).fetchone()
         if row is not None and name in {"", row[0]}:
             return Caller(*row)
     raise UnauthenticatedError("this token is not valid (any more)", mend="Ask the owner: twinseal token issue NAME")
+
+
+def holds(tx: Tx, name: str, repository: str, *, now: int) -> bool:
+    """Whether somebody holds a token for a repository that is good now."""
+    sql = "select 1 from token where principal=? and repository=? and expires_at>? and revoked_seq is null limit 1"
+    return tx.execute(sql, (name, repository, now)).fetchone() is not None

@@ -109,9 +109,7 @@ def test_who_is_invited_comes_in_with_a_key_that_is_nobody_s_yet(staffed: Servic
         assert refused.value.code == "key.taken"
         assert staffed.kinds()[-1] == "request.refused"
     assert enrol(staffed, attempt(FRESH))[:2] == ("qa-a", FRESH.fingerprint)
-    assert staffed.rows("select body ->> '$.actor.key' from ledger_entry where kind='key.enrolled'") == [
-        (FRESH.fingerprint,)
-    ]
+    assert staffed.signers("kind='key.enrolled'") == [FRESH.fingerprint]
 
 
 def test_of_several_secrets_for_the_first_owner_one_makes_an_owner(world: ServiceWorld) -> None:
