@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from audit.entry import Entry
+from audit.kinds import OWN
 from governance.errors import RecordError
 from governance.record import Kind
-from governance.state import repositories
+from governance.state import notices, repositories
+from governance.state.rooms import ROOMS
 from governance.state.tx import Tx
 
 __all__ = ["FOLDS", "Tx", "fold"]
@@ -24,12 +26,16 @@ Data = Mapping[str, Any]
 
 
 def fold(tx: Tx, entry: Entry) -> None:
-    """Apply one entry to the state tables."""
+    """Apply one entry to the state tables. What the ledger says of itself is only told."""
+    if entry.kind in OWN:
+        notices.told(tx, entry, entry.data)
+        return
     try:
-        apply = FOLDS[Kind(entry.kind)]
+        applies = FOLDS[Kind(entry.kind)]
     except (ValueError, KeyError):
         raise RecordError(f"entry {entry.seq}: nobody knows how to fold the kind {entry.kind!r}") from None
-    apply(tx, entry, entry.data)
+    for apply in applies:
+        apply(tx, entry, entry.data)
 
 
 def _nothing(tx: Tx, entry: Entry, data: Data) -> None:
@@ -220,7 +226,7 @@ def _text(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-FOLDS: Mapping[Kind, Callable[[Tx, Entry, Data], None]] = {
+_OWN: Mapping[Kind, Callable[[Tx, Entry, Data], None]] = {
     Kind.GENESIS: _genesis,
     Kind.PRINCIPAL_ADDED: _principal_added,
     Kind.PRINCIPAL_INVITED: _principal_invited,
@@ -249,4 +255,12 @@ FOLDS: Mapping[Kind, Callable[[Tx, Entry, Data], None]] = {
     Kind.CONTINUITY_CHECKED: repositories.continuity_checked,
     Kind.CONTINUITY_LAPSE: repositories.continuity_lapse,
     Kind.REQUEST_REFUSED: _nothing,
+    **dict.fromkeys(list(Kind)[list(Kind).index(Kind.FREEZE_IMPOSED) :], _nothing),
 }
+
+FOLDS: Mapping[Kind, tuple[Callable[[Tx, Entry, Data], None], ...]] = {
+    kind: (*((_OWN[kind],) if kind in _OWN else ()), *(room.FOLDS[kind] for room in ROOMS if kind in room.FOLDS))
+    for kind in Kind
+    if kind in _OWN or any(kind in room.FOLDS for room in ROOMS)
+}
+"""What each kind does to the tables, the oldest rooms first."""

@@ -24,7 +24,7 @@ def totals(tx: Tx, key: str) -> dict[str, int]:
 
     A commit counts once for each ref that it was pushed to.
     """
-    sql = f"select r.state, count(*), sum(s.commits) {_MOVED} and s.fingerprint=? group by r.state"
+    sql = f"select r.state, count(*), cast(sum(s.commits) as integer) {_MOVED} and s.fingerprint=? group by r.state"
     found = {state: (updates, commits) for state, updates, commits in tx.execute(sql, (key,)).fetchall()}
     updates, commits = found.get("applied", (0, 0))
     return {"updates": updates, "commits": commits, "under_way": found.get("reserved", (0, 0))[0]}
@@ -54,8 +54,9 @@ def landings(look: Connection, *, key: str = "", principal: str = "", before: in
 
 def _signed(look: Connection, seq: int) -> Mapping[tuple[str, str], list[str]]:
     """Return, by ref and key, the objects that a decision found signed."""
-    entry = next(reads.entries(look, seq, seq + 1))
-    digest = json.loads(entry.body)["data"]["facts"].get("sha256", "")
+    entry = reads.entry(look, seq)
+    facts = json.loads(entry.body)["data"]["facts"] if entry else {}  # Its body may have been pruned.
+    digest = facts.get("sha256", "")
     document = json.loads((reads.blob(look, digest) if digest else None) or b'{"refs": []}')
     found: dict[tuple[str, str], list[str]] = {}
     for ref in document["refs"]:

@@ -15,8 +15,10 @@ from governance.errors import NotFoundError, RecordError
 from governance.policy import Kind, Policy
 from governance.policy_text import from_meaning
 from governance.signatures import EnrolledKey, Registry, SubKey, register
-from governance.standing import ChangeStanding, Freeze, Principal, Roster, SignOff
+from governance.standing import ChangeStanding, Principal, Roster, SignOff
+from governance.state import stops
 from governance.state.fold import Tx
+from governance.stops import Freeze
 
 
 class Cached:
@@ -106,20 +108,17 @@ def reserved(tx: Tx, repository: str, ref: str) -> bool:
     return tx.execute(sql, (repository, ref)).fetchone() is not None
 
 
-def freezes(tx: Tx, repository: str) -> tuple[Freeze, ...]:
-    """Return the freezes in force for a repository, those over everything among them."""
-    sql = (
-        "select seq, repository, reason, by from freeze where lifted_seq is null and repository in (?, '') order by seq"
-    )
-    return tuple(Freeze(*row) for row in tx.execute(sql, (repository,)))
+def freezes(tx: Tx, repository: str, *, at: int = 0) -> tuple[Freeze, ...]:
+    """Return every freeze that may stop a move in a repository, as `stops.freezes` does."""
+    return stops.freezes(tx, repository, at=at)
 
 
 def change_at(tx: Tx, repository: str, head: str, *, target: str) -> ChangeStanding | None:
     """Return the oldest open change whose current patch set has this head, with its sign-offs."""
     sql = (
         # Cross: SQLite keeps the order. It would rather walk every open change than the few with this head.
-        "select p.number from patch_set p cross join change c using(repository, number) "
-        "where p.repository=? and p.head=? and c.target=? and c.state='open' and p.patch_set=c.patch_set "
+        "select p.number from patch_set p cross join change c where c.repository=p.repository and c.number=p.number "
+        "and p.repository=? and p.head=? and c.target=? and c.state='open' and p.patch_set=c.patch_set "
         "order by p.number limit 1"
     )
     row = tx.execute(sql, (repository, head, target)).fetchone()
@@ -153,6 +152,23 @@ def change_contributors(tx: Tx, repository: str, number: int) -> tuple[str, ...]
     return tuple(sorted(names))
 
 
+def about(tx: Tx, repository: str, head: str) -> dict[str, Any] | None:
+    """Return who had a hand in the changes with this head, and why one needs four eyes; None where there is none.
+
+    Of all of them: who opens another change with the same head, to where it is small, sheds nothing.
+    """
+    sql = (
+        "select p.number, p.about from patch_set p join change c using(repository, number) "
+        "where p.repository=? and p.head=? and c.state in ('open', 'landed') order by p.seq"
+    )
+    found = tx.execute(sql, (repository, head)).fetchall()
+    if not found:
+        return None
+    names = {name for number, _ in found for name in change_contributors(tx, repository, number)}
+    reasons = {reason: None for _, text in found for reason in json.loads(text).get("reasons", ["not recorded"])}
+    return {"contributors": tuple(sorted(names)), "reasons": list(reasons)}
+
+
 def sign_offs(tx: Tx, repository: str, number: int, *, diff_digest: str, also: str = "") -> tuple[SignOff, ...]:
     """Return each principal's last answer about a change; an older one never comes back to life.
 
@@ -161,20 +177,21 @@ def sign_offs(tx: Tx, repository: str, number: int, *, diff_digest: str, also: s
     something harmless approved in between.
     """
     sql = (
-        "select s.seq, s.principal, s.verdict, s.binding, s.expires_at, s.withdrawn_seq, s.spent_seq, k.revoked_seq "
-        "from sign_off s left join signing_key k on k.fingerprint = s.key where s.seq in ("
+        "select s.seq, s.principal, s.verdict, s.binding, s.expires_at, s.withdrawn_seq, s.spent_seq, k.revoked_seq, "
+        "t.seq from sign_off s left join signing_key k on k.fingerprint = s.key left join settled t on "
+        "s.verdict='reject' and t.repository=s.repository and t.number=s.number and t.diff_digest=s.diff_digest "
+        "and t.principal=s.principal where s.seq in ("
         "select max(seq) from sign_off where repository=:repository and number=:number group by principal union "
-        "select seq from (select max(seq) as seq, verdict from sign_off "
-        "where repository=:repository and diff_digest in (:digest, :also) group by principal, diff_digest) "
-        "where verdict='reject') order by 1"
+        "select r.seq from sign_off r where r.verdict='reject' and r.seq in (select max(seq) from sign_off "
+        "where repository=:repository and diff_digest in (:digest, :also) group by principal, diff_digest)) order by 1"
     )
     asked = {"repository": repository, "number": number, "digest": diff_digest, "also": also or diff_digest}
     return tuple(_sign_off(row) for row in tx.execute(sql, asked))
 
 
 def _sign_off(row: tuple[Any, ...]) -> SignOff:
-    seq, principal, verdict, binding, expires, withdrawn, spent, revoked = row
-    bound: Mapping[str, str] = json.loads(binding)
+    seq, principal, verdict, binding, expires, withdrawn, spent, revoked, settled = row
+    bound: Mapping[str, Any] = json.loads(binding)
     return SignOff(
         seq=seq,
         principal=principal,
@@ -190,6 +207,8 @@ def _sign_off(row: tuple[Any, ...]) -> SignOff:
         withdrawn=withdrawn is not None,
         spent=spent is not None,
         key_revoked=revoked is not None,
+        settled=settled or 0,
+        debt_through=bound["debt"]["through"] if "debt" in bound else 0,
     )
 
 

@@ -67,11 +67,14 @@ def set_ref(tx: Tx, entry: Entry, repository: str, ref: str, oid: str) -> None:
 def refs_drifted(tx: Tx, entry: Entry, data: Data) -> None:
     """Freeze, because refs moved behind our back."""
     row = (entry.seq, entry.repo, data["reason"], entry.actor.id)
-    tx.execute("insert into freeze values(?,?,?,?,null)", row)
+    tx.execute('insert into "freeze" values(?,?,?,?,null)', row)
 
 
 def freeze_lifted(tx: Tx, entry: Entry, data: Data) -> None:
-    """Thaw, with the refs as an owner accepted them: unreviewed."""
+    """Thaw, with the refs as an owner accepted them: unreviewed. A freeze by scope has none; `stops` lifts it."""
+    statement(tx, entry, data)
+    if data.get("scope"):
+        return
     for ref, oid in data["refs"]:
         set_ref(tx, entry, entry.repo, ref, oid)
         # What was reserved for a ref that then went elsewhere will never be carried out; it would block for ever.
@@ -81,37 +84,46 @@ def freeze_lifted(tx: Tx, entry: Entry, data: Data) -> None:
     tx.execute("delete from lapse where repository=? and state='frozen'", (entry.repo,))
     for ref, recorded, found in data.get("unreviewed", ()):
         _lapsed(tx, entry, (ref, recorded, found), "unreviewed")
-    statement(tx, entry, data)
 
 
 def _thaw(tx: Tx, entry: Entry) -> None:
-    tx.execute("update freeze set lifted_seq=? where repository=? and lifted_seq is null", (entry.seq, entry.repo))
+    tx.execute('update "freeze" set lifted_seq=? where repository=? and lifted_seq is null', (entry.seq, entry.repo))
 
 
 def continuity_checked(tx: Tx, entry: Entry, data: Data) -> None:
     """Remember hooks that were found good."""
-    row = (entry.repo, 1, data["hooks"], entry.ts, entry.seq)
-    tx.execute("insert or replace into continuity values(?,?,?,?,?)", row)
+    _continuity(tx, entry, data, good=1)
 
 
 def continuity_lapse(tx: Tx, entry: Entry, data: Data) -> None:
     """Remember what lapsed; freeze, or take the refs as they are where nothing is enforced."""
     if data["faults"]:
-        row = (entry.repo, 0, data["hooks"], entry.ts, entry.seq)
-        tx.execute("insert or replace into continuity values(?,?,?,?,?)", row)
+        _continuity(tx, entry, data, good=0)
     for ref, recorded, found in data["refs"]:
         _lapsed(tx, entry, (ref, recorded, found), "unreviewed" if data["observed"] else "frozen")
     for ref, found in data["taken"]:
         set_ref(tx, entry, entry.repo, ref, found)
     if data["freezes"]:
-        tx.execute("insert into freeze values(?,?,?,?,null)", (entry.seq, entry.repo, data["reason"], entry.actor.id))
+        row = (entry.seq, entry.repo, data["reason"], entry.actor.id)
+        tx.execute('insert into "freeze" values(?,?,?,?,null)', row)
+
+
+def _continuity(tx: Tx, entry: Entry, data: Data, *, good: int) -> None:
+    sql = (
+        "insert into continuity values(?,?,?,?,?) on conflict(repository) "
+        "do update set good=excluded.good, hooks=excluded.hooks, at=excluded.at, seq=excluded.seq"
+    )
+    tx.execute(sql, (entry.repo, good, data["hooks"], entry.ts, entry.seq))
 
 
 def _lapsed(tx: Tx, entry: Entry, line: tuple[str, str, str], state: str) -> None:
     """Remember what moved without a decision, until somebody has reviewed it."""
     ref, recorded, found = line
-    row = (entry.repo, ref, found, recorded, state, entry.seq)
-    tx.execute("insert or replace into lapse values(?,?,?,?,?,?)", row)
+    sql = (
+        "insert into lapse values(?,?,?,?,?,?) on conflict(repository, ref, found) "
+        "do update set recorded=excluded.recorded, state=excluded.state, seq=excluded.seq"
+    )
+    tx.execute(sql, (entry.repo, ref, found, recorded, state, entry.seq))
 
 
 def observed(tx: Tx, entry: Entry, line: tuple[str, str, str]) -> None:

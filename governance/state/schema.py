@@ -1,11 +1,15 @@
 """The state tables. Every row follows from entries alone; `rebuild` proves it.
 
 Plain SQL, not an ORM: a second definition of each table costs a millisecond or two a write (SECURITY.md, D4).
+One text for both engines: `freeze` is a word of PostgreSQL's own, and stands in quotes.
 """
 
 from __future__ import annotations
 
-TABLES = (
+from governance.state import accounts, confirmations, job_runs, notices
+from governance.state.rooms import ROOMS
+
+_OWN = (
     "epoch",
     "policy",
     "principal",
@@ -25,9 +29,14 @@ TABLES = (
     "statement",
     "freeze",
 )
+
+TABLES = (*_OWN, *(table for room in ROOMS for table in room.TABLES))
 """Every projection, in the order that `rebuild --check` compares them."""
 
-SCHEMA = """
+WORKING = (*notices.WORKING, *confirmations.WORKING, *accounts.WORKING, *job_runs.WORKING)
+"""Tables that no entry makes: a rebuild neither compares nor replaces them."""
+
+_SCHEMA = """
 create table if not exists epoch(name text primary key, seq integer not null, mark text not null) strict, without rowid;
 create table if not exists policy(seq integer primary key, digest text not null, meaning text not null) strict;
 create table if not exists principal(
@@ -90,8 +99,10 @@ create table if not exists landing(
 create index if not exists landing_waiting on landing(repository) where closed_seq is null;
 create index if not exists landing_change on landing(repository, number);
 create table if not exists statement(digest text primary key, seq integer not null) strict, without rowid;
-create table if not exists freeze(
+create table if not exists "freeze"(
   seq integer primary key, repository text not null, reason text not null, by text not null, lifted_seq integer)
   strict;
-create index if not exists freeze_standing on freeze(repository) where lifted_seq is null;
+create index if not exists freeze_standing on "freeze"(repository) where lifted_seq is null;
 """
+
+SCHEMA = _SCHEMA + "".join(room.SCHEMA for room in ROOMS) + job_runs.SCHEMA

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from governance.record import CHECKPOINTS
+from governance.state import stops
 from governance.state.fold import Tx
 
 Refs = Mapping[str, tuple[str, str]]
@@ -35,7 +38,8 @@ def principals(tx: Tx) -> list[dict[str, Any]]:
 def tokens(tx: Tx, principal: str = "") -> list[dict[str, Any]]:
     """Return tokens by public id, of one principal or of all."""
     sql = (
-        "select id, principal, repository, issued_at, expires_at, revoked_seq from token "
+        "select id, principal, repository, issued_at, expires_at, revoked_seq, "
+        "coalesce((select scope from token_scope s where s.id = token.id), 'act') as scope from token "
         "where principal=? or ?='' order by issued_at"
     )
     return _rows(tx, sql, (principal, principal))
@@ -45,6 +49,7 @@ def drift(tx: Tx, repository: str, actual: Refs, *, until: int = 2**53) -> list[
     """Return (ref, recorded, found) of every ref that is not as recorded up to entry `until`, by name."""
     rows = tx.execute("select ref, oid, seq from ref_value where repository=?", (repository,)).fetchall()
     recorded = {ref: (oid, seq) for ref, oid, seq in rows}
+    actual = {ref: found for ref, found in actual.items() if ref != CHECKPOINTS}
     found = []
     for ref in sorted(recorded.keys() | actual.keys()):
         oid, seq = recorded.get(ref, ("", -1))
@@ -65,7 +70,7 @@ def lapses(tx: Tx, repository: str) -> list[dict[str, Any]]:
     return _rows(tx, sql, (repository,))
 
 
-def overview(tx: Tx, *, repository: str = "") -> dict[str, Any]:
+def overview(tx: Tx, *, repository: str = "", at: int = 0) -> dict[str, Any]:
     """Return the figures that `status` shows; of one repository only, where it is named."""
     one = tx.execute("select size, ts from ledger_head").fetchone() or (0, 0)
     sql = (
@@ -78,9 +83,9 @@ def overview(tx: Tx, *, repository: str = "") -> dict[str, Any]:
         one_of_them["open_changes"] = _count(tx, "change where repository=? and state='open'", name)
         one_of_them["reserved"] = _count(tx, "reservation where repository=? and state='reserved'", name)
         one_of_them["unreviewed"] = _count(tx, "lapse where repository=? and state<>'frozen'", name)
-        one_of_them["frozen"] = _rows(
-            tx, "select seq, reason from freeze where repository=? and lifted_seq is null", name
-        )
+        standing = stops.freezes(tx, *name, at=at)
+        one_of_them["frozen"] = [{"seq": f.seq, "reason": f.reason} for f in standing if f.whole]
+        one_of_them["vetoes"] = _count(tx, "veto where repository=? and lifted_seq is null", name)
     humans = _count(tx, "principal where kind='human' and retired_seq is null", ())
     return {
         "entries": one[0],
@@ -90,6 +95,11 @@ def overview(tx: Tx, *, repository: str = "") -> dict[str, Any]:
         "single_person": humans == 1,
         "policy": tx.execute("select digest from policy order by seq desc limit 1").fetchone()[0],
         "repositories": found,
+        "freezes": [
+            {"seq": f.seq, "scope": f.scope.value, "value": f.value, "repository": f.repository, "reason": f.reason}
+            for f in stops.halts(tx, at=at)
+            if f.repository == "" or repository in {"", f.repository}
+        ],
         "pushes": dict(_last_pushes(tx)),
     }
 
@@ -98,10 +108,11 @@ def _count(tx: Tx, what: str, params: tuple[Any, ...]) -> int:
     return int(tx.execute(f"select count(*) from {what}", params).fetchone()[0])  # noqa: S608 - our own texts
 
 
-def _last_pushes(tx: Tx) -> list[tuple[str, int]]:
-    sql = (
-        "select case when json_extract(body,'$.data.allowed') then 'allowed' "
-        "when json_extract(body,'$.data.let_through') then 'let_through' else 'refused' end, count(*) from "
-        "(select body from ledger_entry where kind='push.decided' order by seq desc limit 1000) group by 1"
-    )
-    return [(row[0], row[1]) for row in tx.execute(sql).fetchall()]
+def _last_pushes(tx: Tx) -> Counter[str]:
+    """Count how the last thousand pushes ended."""
+    sql = "select body from ledger_entry where kind='push.decided' order by seq desc limit 1000"
+    return Counter(_ended(json.loads(row[0])["data"]) for row in tx.execute(sql).fetchall())
+
+
+def _ended(decided: Mapping[str, Any]) -> str:
+    return "allowed" if decided["allowed"] else "let_through" if decided.get("let_through") else "refused"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,9 +15,9 @@ from governance.people import keys
 from governance.people.principals import secret_digest
 from governance.record import SERVICE, Effects, Kind
 from governance.state import fold as folding
-from governance.state import read
+from governance.state import folded, read
 from governance.state.fold import FOLDS, fold
-from governance.state.schema import SCHEMA, TABLES
+from governance.state.schema import SCHEMA, TABLES, WORKING
 from keys import key_of
 from service_world import DIGEST, FAR_OFF, SECRET, ServiceWorld
 
@@ -83,19 +85,23 @@ def reserved(world: ServiceWorld) -> dict[str, str]:
 
 def test_every_kind_of_entry_has_its_fold() -> None:
     assert set(FOLDS) == set(Kind)
-    assert [kind for kind, how in FOLDS.items() if how is folding._nothing] == [
-        Kind.MAINTENANCE_BEGUN,
-        Kind.MAINTENANCE_ENDED,
-        Kind.REQUEST_REFUSED,
-    ]
+    nothing = {kind for kind, how in FOLDS.items() if folding._nothing in how}
+    assert nothing >= {Kind.MAINTENANCE_BEGUN, Kind.MAINTENANCE_ENDED}
 
 
-def test_every_table_of_the_schema_is_compared() -> None:
+def test_every_table_of_the_schema_is_compared_or_follows_from_no_entry() -> None:
     memory = stores.open_memory()
     memory.executescript(SCHEMA)
     made = {row[0] for row in memory.execute("select name from sqlite_schema where type='table'")}
 
-    assert made == set(TABLES)
+    assert made == {*TABLES, *WORKING}
+
+
+def test_tables_of_another_shape_have_another_version() -> None:
+    """Where this fails, tables are shaped otherwise than when the version was given: raise it, and pin them anew."""
+    shapes = hashlib.sha256(" ".join(SCHEMA.split()).encode()).hexdigest()
+
+    assert (folded.VERSION, shapes[:16]) == (1, "c45d0839dfd70f29")
 
 
 def test_a_kind_that_nobody_knows_stops_the_fold() -> None:
@@ -103,11 +109,13 @@ def test_a_kind_that_nobody_knows_stops_the_fold() -> None:
         fold(stores.open_memory(), Entry(3, "1" * 64, 1, "push.guessed", OWNER, "", "", {}, "log"))
 
 
-def test_a_refused_push_changes_nothing(world: ServiceWorld) -> None:
-    before = [world.rows(f"select * from {table}") for table in TABLES]
+def test_a_refused_push_changes_nothing_but_the_count_of_attempts(world: ServiceWorld) -> None:
+    tables = [table for table in TABLES if table != "attempt"]
+    before = [world.rows(f'select * from "{table}"') for table in tables]
     world.decide(Effects(handle="1-1", reserve=((OLD, NEW, MAIN),)), allowed=False)
 
-    assert [world.rows(f"select * from {table}") for table in TABLES] == before
+    assert [world.rows(f'select * from "{table}"') for table in tables] == before
+    assert world.rows("select role, operator, action, number from attempt") == [("dev-a", "owner", "push", 1)]
 
 
 def test_an_allowed_push_reserves_and_moves_nothing_until_it_is_applied(world: ServiceWorld) -> None:
@@ -157,6 +165,7 @@ def landing(world: ServiceWorld) -> tuple[int, int, int]:
     return one, two, world.decide(effects)
 
 
+@pytest.mark.usefixtures("both")
 def test_a_sign_off_is_spent_by_the_decision_and_for_good_by_the_landing(world: ServiceWorld) -> None:
     one, two, seq = landing(world)
     assert standing_of(world) == {"dev-b": (one, False, True), "qa-a": (two, False, True)}
@@ -198,6 +207,7 @@ def test_only_the_last_word_of_each_counts_and_withdrawing_it_revives_none(world
 HARMLESS = "e" * 64
 
 
+@pytest.mark.usefixtures("both")
 def test_a_rejection_is_not_shed_by_another_number_for_the_same_difference(world: ServiceWorld) -> None:
     no, yes = signed_off(world, "dev-b", "reject"), signed_off(world, "qa-a")
 
@@ -213,6 +223,7 @@ def test_a_rejection_in_another_repository_is_about_something_else(world: Servic
     assert answers(world, 1) == answers(world, 2) == []
 
 
+@pytest.mark.usefixtures("both")
 def test_a_rejection_is_not_shed_by_something_harmless_that_is_approved_in_between(world: ServiceWorld) -> None:
     no = signed_off(world, "dev-b", "reject")
     yes = signed_off(world, "dev-b", digest=HARMLESS)
@@ -228,6 +239,7 @@ def test_an_approval_that_something_else_came_after_does_not_come_back(world: Se
     assert answers(world, 1) == [(last, True, False)]
 
 
+@pytest.mark.usefixtures("both")
 @pytest.mark.parametrize("change", [1, 2])
 def test_who_thinks_better_of_a_rejection_says_so_under_either_number(world: ServiceWorld, change: int) -> None:
     signed_off(world, "dev-b", "reject")
@@ -245,10 +257,11 @@ def test_a_withdrawn_rejection_is_withdrawn_under_every_number(world: ServiceWor
     assert answers(world, 2) == [(no, False, True)]
 
 
-def test_what_is_said_about_a_difference_is_found_by_index(world: ServiceWorld) -> None:
+def test_what_is_said_about_a_difference_is_found_by_index() -> None:
     """This is read under the lock, for every push to a protected ref."""
     asked: list[str] = []
-    with world.service.read() as tx:
+    with closing(stores.open_memory()) as tx:
+        tx.executescript(SCHEMA)
         tx.set_trace_callback(asked.append)
         read.sign_offs(tx, REPOSITORY, 1, diff_digest=DIGEST)
         tx.set_trace_callback(None)
@@ -274,6 +287,7 @@ def test_a_withdrawal_touches_neither_another_change_nor_another_repository(worl
     assert [standing_of(world, change=n)["dev-b"][1] for n in (1, 2)] == [True, False]
 
 
+@pytest.mark.usefixtures("both")
 def test_a_drift_freezes_and_only_a_thaw_lifts_it_with_the_refs_it_accepts(world: ServiceWorld) -> None:
     world.append(record.drifted([(MAIN, OLD, NEW)], repository=REPOSITORY))
     with world.service.read() as tx:
@@ -362,7 +376,9 @@ def test_an_invitation_is_used_up_by_the_key_it_brought(world: ServiceWorld) -> 
 
 def test_one_statement_cannot_be_folded_twice(world: ServiceWorld) -> None:
     act(world, Kind.TOKEN_REVOKED, {"id": "t", "statement": STATED})
-    with pytest.raises(Exception, match=r"UNIQUE constraint failed: statement\.digest"):
+    with pytest.raises(
+        Exception, match=r"UNIQUE constraint failed: statement\.digest|unique constraint \"statement_pkey\""
+    ):
         act(world, Kind.TOKEN_REVOKED, {"id": "t", "statement": STATED})
 
 
@@ -409,6 +425,7 @@ def test_what_the_writer_kept_of_an_entry_that_was_rolled_back_is_read_again(wor
     assert registry[key_of("qa-a").signing].revoked_at is not None
 
 
+@pytest.mark.usefixtures("both")
 def test_of_two_open_changes_of_one_head_the_oldest_is_meant(world: ServiceWorld) -> None:
     for ref in (TOPIC, "refs/heads/topic/other"):
         world.applied(world.open_change(ref=ref))
