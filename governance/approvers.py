@@ -50,8 +50,13 @@ def contributors(update: UpdateFacts, earlier: Iterable[str], roster: Roster) ->
     return Contributors(frozenset(names), tuple(sorted(unknown)), frozenset(proved))
 
 
-def excluded_because(who: Principal, authors: Contributors, roster: Roster, *, profile: Profile) -> str:
-    """Return why this principal may not count for a change by these authors; empty if they may."""
+def excluded_because(
+    who: Principal, authors: Contributors, roster: Roster, *, profile: Profile, families: bool = False
+) -> str:
+    """Return why this principal may not count for a change by these authors; empty if they may.
+
+    `families` says whether an agent must be of another model family than the agents who wrote it.
+    """
     if who.retired:
         return f"{who.name} is retired"
     if who.kind is Kind.SERVICE:
@@ -64,12 +69,26 @@ def excluded_because(who: Principal, authors: Contributors, roster: Roster, *, p
             return f"{who.name} is run by {who.operator}, who has a hand in the change"
     elif who.kind is Kind.AGENT and who.role in {person.role for person in people}:
         return f"{who.name} has the role {who.role} of a contributor; copies of one role are one"
+    if families and any(one_family(who, person) for person in people):
+        return f"{who.name} is of the model family of a contributor, as far as is known"
     return ""
 
 
-def independent(one: Principal, other: Principal, *, profile: Profile) -> bool:
-    """Whether two approvers are two: distinct people, roles and, in a team, operators."""
-    if one.name == other.name:
+def alone(who: Principal, roster: Roster, *, profile: Profile) -> bool:
+    """Whether this is the only person, in solo: there is nobody else to ask."""
+    return profile is Profile.SOLO and [person.name for person in roster.humans()] == [who.name]
+
+
+def one_family(one: Principal, other: Principal) -> bool:
+    """Whether two agents may share their blind spots: of one model family, or of one that is not known."""
+    if {one.kind, other.kind} != {Kind.AGENT}:
+        return False
+    return not one.model_family or not other.model_family or one.model_family == other.model_family
+
+
+def independent(one: Principal, other: Principal, *, profile: Profile, families: bool = False) -> bool:
+    """Whether two approvers are two: distinct people, roles and, in a team, operators; model families where asked."""
+    if one.name == other.name or (families and one_family(one, other)):
         return False
     if profile is Profile.TEAM:
         return one.operator != other.operator
@@ -91,6 +110,8 @@ class Seating:
     places: tuple[Place, ...]
     needs_human: bool
     """All places may be filled and still a person is missing."""
+    only_newcomers: bool = False
+    """All of them may be filled by people and agents whom nobody has known for long."""
 
     @property
     def filled(self) -> int:
@@ -100,7 +121,8 @@ class Seating:
     @property
     def complete(self) -> bool:
         """Whether independent approvers fill every place as the row asks. Fewer than two places are never enough."""
-        return len(self.places) >= PLACES and self.filled == len(self.places) and not self.needs_human
+        lacks = self.needs_human or self.only_newcomers
+        return len(self.places) >= PLACES and self.filled == len(self.places) and not lacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +133,29 @@ class Question:
     roster: Roster
     authors: Contributors
     high_risk: bool
+    newcomers: frozenset[str] = frozenset()
+    """Who counts only beside somebody who is none."""
+    third: bool = False
+    """Whether a finding asks for one approver more, whoever it is."""
+
+    def excluded(self, who: Principal) -> str:
+        """Return why this principal may not count here; empty if they may."""
+        profile, families = self.policy.profile, self.policy.controls.approval.distinct_families
+        return excluded_because(who, self.authors, self.roster, profile=profile, families=families)
 
     def eligible(self) -> tuple[Principal, ...]:
         """Return everyone who could review this change now, in order of name."""
-        profile = self.policy.profile
-        free = (p for p in self.roster.active() if not excluded_because(p, self.authors, self.roster, profile=profile))
+        free = (p for p in self.roster.active() if not self.excluded(p))
         return tuple(sorted(free, key=lambda principal: principal.name))
+
+    def two(self, one: Principal, other: Principal) -> bool:
+        """Whether these two count as two here."""
+        families = self.policy.controls.approval.distinct_families
+        return independent(one, other, profile=self.policy.profile, families=families)
+
+    def known(self, given: Iterable[Principal]) -> bool:
+        """Whether one of these is no newcomer."""
+        return any(p.name not in self.newcomers for p in given)
 
     def rows(self) -> tuple[ApproverRow, ...]:
         """Return the rows of every contributor's role: each must be met, so the strictest wins."""
@@ -163,30 +202,35 @@ def _slots(question: Question, row: ApproverRow, wanted: tuple[frozenset[str], .
     if question.high_risk or question.policy.four_eyes.humans_stand_in:
         humans = tuple(p for p in free if p.kind is Kind.HUMAN)
         slots = tuple(_join(slot, humans) for slot in slots)
-    return slots
+    return (*slots, free) if question.third else slots
 
 
 def _seated(question: Question, slots: tuple[Slot, ...], signed: frozenset[str]) -> Seating:
     present = tuple(tuple(p for p in slot if p.name in signed) for slot in slots)
     filled = _fill(present, question)
     human = any(p.kind is Kind.HUMAN for p in filled.values())
+    known = not filled or question.known(filled.values())
     places = []
     for number, slot in enumerate(slots):
         others = [p for at, p in filled.items() if at != number]
-        could = (p for p in slot if all(_two(p, other, question) for other in others))
+        could = (p for p in slot if all(question.two(p, other) for other in others))
         here = filled.get(number)
         places.append(Place(here.name if here else "", tuple(p.name for p in could)))
-    return Seating(tuple(places), needs_human=question.wants_human() and not human)
+    return Seating(tuple(places), needs_human=question.wants_human() and not human, only_newcomers=not known)
 
 
 def _fill(slots: tuple[Slot, ...], question: Question) -> dict[int, Principal]:
-    """Return the fullest way to put independent approvers into the places, with a person where one is wanted."""
+    """Return the fullest way to put independent approvers into the places, with a person where one is wanted.
+
+    And somebody who is no newcomer, wherever there is one.
+    """
     best: dict[int, Principal] = {}
     human = question.wants_human()
-    enough = (len(slots), human)
+    enough = (len(slots), human, True)
 
-    def worth(filled: dict[int, Principal]) -> tuple[int, bool]:
-        return len(filled), human and any(p.kind is Kind.HUMAN for p in filled.values())
+    def worth(filled: dict[int, Principal]) -> tuple[int, bool, bool]:
+        people = human and any(p.kind is Kind.HUMAN for p in filled.values())
+        return len(filled), people, question.known(filled.values())
 
     def place(number: int, filled: dict[int, Principal]) -> None:
         nonlocal best
@@ -196,16 +240,12 @@ def _fill(slots: tuple[Slot, ...], question: Question) -> dict[int, Principal]:
             best = max(best, filled, key=worth)
             return
         for who in slots[number]:
-            if all(_two(who, other, question) for other in filled.values()):
+            if all(question.two(who, other) for other in filled.values()):
                 place(number + 1, {**filled, number: who})
         place(number + 1, filled)
 
     place(0, {})
     return best
-
-
-def _two(one: Principal, other: Principal, question: Question) -> bool:
-    return independent(one, other, profile=question.policy.profile)
 
 
 def _join(people: Slot, more: Slot) -> Slot:

@@ -95,3 +95,11 @@ def _folders(path: str) -> Iterator[str]:
     while at >= 0:
         yield path[:at]
         at = path.find("/", at + 1)
+
+
+def signed_off(facts: UpdateFacts) -> tuple[str, str, str, str]:
+    """Return head, base, tree and diff digest that a sign-off must bind: what lands, or the head the lander carries."""
+    if facts.carried is not None and landing(facts):
+        carried = facts.carried
+        return carried.head, carried.base, carried.tree, diff_digest(carried.net)
+    return facts.new, facts.merge_base, facts.tree, facts.diff_digest

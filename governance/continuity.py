@@ -100,7 +100,7 @@ def _checked(repository: str, watch: Watch) -> Draft:
 def _lapse(tx: Transaction, repository: str, watch: Watch | None, moved: list[Line], *, since: int) -> Draft:
     """Return the entry of a gap. Where nothing is enforced it freezes nothing, and takes the refs as they are."""
     observed = read.repository(tx, repository)["mode"] == "observe"
-    frozen = any(freeze.repository == repository for freeze in read.freezes(tx, repository))
+    frozen = any(freeze.of_refs(repository) for freeze in read.freezes(tx, repository))
     faults = [fault[:TEXT_LIMIT] for fault in watch.faults[:FAULTS_NAMED]] if watch else []
     what = [*(["hooks were not in force"] if faults else []), *([f"{len(moved)} refs moved unasked"] if moved else [])]
     data = {

@@ -7,13 +7,17 @@ Nothing checked is not a yes: an empty decision, or one where no control applied
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from governance.controls import Control, controls_for
 from governance.facts import UpdateFacts
 from governance.standing import Standing
 from governance.verdict import Outcome, Verdict
+
+STANDS_ASIDE = frozenset({"four_eyes", "unreviewed_debt", "small_changes", "gates", "tertiary"})
+"""What an override sets aside. Never a freeze, a veto, a signature, a rule of refs, a lock or a limit."""
+SIGNED_OFF = "four_eyes.signed_off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +62,22 @@ class Decision:
 
 def decide(pairs: Sequence[tuple[UpdateFacts, Standing]], *, policy_digest: str) -> Decision:
     """Ask every control about every ref update. Never raises for what a control does: that is an objection."""
-    refs = tuple(
-        RefDecision(update, standing, tuple(_ask(c, update, standing) for c in controls_for(standing.policy)))
-        for update, standing in pairs
-    )
-    return Decision(refs, policy_digest)
+    return Decision(tuple(_decided(update, standing) for update, standing in pairs), policy_digest)
+
+
+def _decided(update: UpdateFacts, standing: Standing) -> RefDecision:
+    verdicts = []
+    for control in controls_for(standing.policy):
+        verdict = _ask(control, update, standing)
+        if verdict.reason == SIGNED_OFF:
+            standing = replace(standing, signed_off=verdict.subjects)
+        verdicts.append(verdict)
+    return RefDecision(update, standing, tuple(verdicts))
 
 
 def _ask(control: Control, update: UpdateFacts, standing: Standing) -> Verdict:
     try:
-        return control.evaluate(update, standing)
+        return _aside(control.evaluate(update, standing), standing)
     except Exception as exc:  # noqa: BLE001 - a control that breaks refuses; it never lets through
         return Verdict(
             control=control.NAME,
@@ -76,3 +86,12 @@ def _ask(control: Control, update: UpdateFacts, standing: Standing) -> Verdict:
             message=f"this control could not be evaluated ({type(exc).__name__}); nothing unchecked lands",
             mend=("Report this with the entry number.",),
         )
+
+
+def _aside(verdict: Verdict, standing: Standing) -> Verdict:
+    """Return the verdict, or under an override a yes that says what is set aside. What broke is not set aside."""
+    if not (standing.override and verdict.outcome is Outcome.UNSATISFIED and verdict.control in STANDS_ASIDE):
+        return verdict
+    said = f"OVERRIDE of entry {standing.override} sets this aside: {verdict.message}"
+    yes = Outcome.SATISFIED
+    return replace(verdict, outcome=yes, reason=f"{verdict.control}.override", message=said, mend=(), helpers=())

@@ -104,6 +104,16 @@ class UnauthenticatedError(DeniedError):
     code = "request.unauthenticated"
 
 
+class FactorError(DeniedError):
+    """A second factor that was shown, and does not count.
+
+    It is recorded in the very transaction that looked at it, so that no number of guesses at once is looked at before
+    the first of them is counted.
+    """
+
+    code = "factor.wrong"
+
+
 class EnrolmentError(RequestError):
     """A key or a certificate that we will not enrol."""
 

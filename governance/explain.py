@@ -1,4 +1,4 @@
-"""What the pusher reads: one line per control, one block per objection, and what to do next.
+"""What the pusher reads: a line for each control that had something to say, a block for each that objected, what next.
 
 Pure text. Nothing from a pusher is printed raw: control characters, and what could turn a terminal, are escaped.
 """
@@ -16,7 +16,6 @@ from governance.verdict import Outcome, Verdict
 MARKS = {
     Outcome.SATISFIED: "✓",
     Outcome.UNSATISFIED: "✗",
-    Outcome.NOT_APPLICABLE: "·",
     Outcome.ERROR: "!",
 }
 HOSTILE = frozenset({"Cc", "Cf", "Cn", "Cs", "Co", "Zl", "Zp"})
@@ -73,8 +72,9 @@ def push(decision: Decision, effects: Effects, *, entry: int, url: str) -> str:
 def _ref(ref: RefDecision) -> list[str]:
     update = ref.update
     head = "deleted" if update.deletes else update.new[:12]
+    asked = (v for v in ref.verdicts if v.outcome is not Outcome.NOT_APPLICABLE)
     lines = [f"  {update.ref} → {head}"]
-    return lines + [f"    {MARKS[v.outcome]} {v.control.replace('_', ' '):<15}{v.message}" for v in ref.verdicts]
+    return lines + [f"    {MARKS[v.outcome]} {v.control.replace('_', ' '):<17}{v.message}" for v in asked]
 
 
 def _refusal(decision: Decision, *, url: str) -> list[str]:
@@ -97,7 +97,7 @@ def _objection(verdict: Verdict) -> list[str]:
 
 
 def _next(decision: Decision, effects: Effects, *, url: str) -> list[str]:
-    said: list[str] = []
+    said = [line for ref in decision.refs for line in _overridden(ref)]
     for opened in effects.opens:
         ref = next(ref for ref in decision.refs if ref.update.ref == opened["ref"])
         number = opened["change"]
@@ -118,6 +118,20 @@ def _next(decision: Decision, effects: Effects, *, url: str) -> list[str]:
             f"  See    {_link(url, ref, int(str(number)))}",
         ]
     return [*said, ""]
+
+
+def _overridden(ref: RefDecision) -> tuple[str, ...]:
+    """Say loudly that a landing breaks the glass, and what it owes."""
+    seq = ref.standing.override
+    if not seq:
+        return ()
+    hours = ref.standing.policy.controls.override.review_hours
+    return (
+        "",
+        f"  OVERRIDE OF ENTRY {seq}: THIS LANDS WITHOUT THE USUAL REVIEW.",
+        f"  Two people, one of them human, review it within {hours} hours:",
+        f"  Ask    twinseal override review {seq} --verdict fine --reason ... --repo {ref.update.push.repository}",
+    )
 
 
 def _again(ref: str, number: int) -> tuple[str, ...]:

@@ -194,6 +194,17 @@ class UpdateFacts:
         return next((commit.tree for commit in self.commits if commit.oid == self.new), "")
 
     @cached_property
+    def size(self) -> Size:
+        """The larger of the net change and the sum over every commit; `size` below is how it is asked for."""
+        each = [change for commit in self.commits for change in commit.changes]
+        paths = {change.path for change in each} | {change.path for change in self.net}
+        return Size(
+            units=max(sum(c.units for c in self.net), sum(c.units for c in each)),
+            lines=max(sum(c.lines for c in self.net), sum(c.lines for c in each)),
+            files=len(paths),
+        )
+
+    @cached_property
     def diff_digest(self) -> str:
         """SHA-256 of the net change, over what `git diff-tree -r -z --no-renames` says, sorted by path."""
         return diff_digest(self.net)
@@ -230,13 +241,7 @@ def size(update: UpdateFacts) -> Size:
 
     Files are the union of all paths touched on the way.
     """
-    each = [change for commit in update.commits for change in commit.changes]
-    paths = {change.path for change in each} | {change.path for change in update.net}
-    return Size(
-        units=max(sum(c.units for c in update.net), sum(c.units for c in each)),
-        lines=max(sum(c.lines for c in update.net), sum(c.lines for c in each)),
-        files=len(paths),
-    )
+    return update.size
 
 
 def all_changes(update: UpdateFacts) -> Iterable[Change]:
@@ -244,3 +249,13 @@ def all_changes(update: UpdateFacts) -> Iterable[Change]:
     yield from update.net
     for commit in update.commits:
         yield from commit.changes
+
+
+def names(update: UpdateFacts) -> set[str]:
+    """Return what an update can be recognised by: its head, trees, digests, and every file that it brings."""
+    found = {update.new, update.tree, update.diff_digest, *(commit.tree for commit in update.commits)}
+    found |= {change.new for change in all_changes(update)}
+    if update.carried is not None:
+        found |= {update.carried.head, update.carried.tree, diff_digest(update.carried.net)}
+        found |= {change.new for change in update.carried.net}
+    return {name for name in found if name.strip("0")}

@@ -114,7 +114,8 @@ class Lander:
         code, mend = getattr(exc, "code", "landing.failed"), getattr(exc, "mend", "")
         message = f"{exc}" + (f" ({mend})" if mend else "")
         draft = landing.refused(asked, code=code, message=message, actor=ACTOR)
-        self._service.ledger.run(lambda tx: tx.append(draft))
+        # Another replica's lander, or a push, may have been quicker: what is over is not refused after the fact.
+        self._service.ledger.run(lambda tx: None if landing.is_over(tx, asked) else tx.append(draft))
         self._tried.pop(asked.seq, None)
         return str(code)
 

@@ -102,7 +102,7 @@ def judge(
     """Write down what is news: a drift freezes. Return the refs that drifted, and whether all was well."""
     drifted = _drifted(tx, repository, suspects, look)
     enforced = read.repository(tx, repository)["mode"] != "observe"
-    frozen = tx.execute("select 1 from freeze where repository=? and lifted_seq is null", (repository,)).fetchone()
+    frozen = tx.execute('select 1 from "freeze" where repository=? and lifted_seq is null', (repository,)).fetchone()
     if drifted and enforced and frozen is None:
         tx.append(record.drifted(drifted, repository=repository))
     return drifted, continuity.look(tx, repository, watch, drifted, since=since)

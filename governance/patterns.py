@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from governance.errors import PolicyContentError
 
@@ -102,13 +103,13 @@ def _faults(text: str, *, paths: bool) -> Iterator[tuple[str, str]]:
         yield "which git never stores under that name", "Write the path as git ls-files prints it."
 
 
-def _translate(text: str, *, paths: bool) -> str:
+def _translate(text: str, *, paths: bool, folded: bool = True) -> str:
     """The regular expression of a sound glob, in time linear in what it is matched against.
 
     Runs of names between two ** are taken where they first fit and never tried again (atomic groups): for globs the
     earliest fit leaves the most to the rest, and paths are chosen by the pusher.
     """
-    head, *runs = _runs(text.casefold() if paths else text)
+    head, *runs = _runs(text.casefold() if paths and folded else text)
     if not runs:
         return head
     *middle, tail = runs
@@ -132,6 +133,17 @@ def one_of(patterns: tuple[Pattern, ...]) -> str:
     if walking:
         standing.append(f"{_ANY_FOLDERS}(?:{'|'.join(walking)})")
     return "|".join(standing) or "(?!)"
+
+
+@lru_cache(maxsize=256)
+def exactly(texts: tuple[str, ...]) -> re.Pattern[str]:
+    """One expression for the very paths that these globs mean, and none of their look-alikes: for rules that allow.
+
+    Raises:
+        PolicyContentError: one of them is not in this language.
+    """
+    regexes = [_translate(Pattern(text, paths=True).text, paths=True, folded=False) for text in texts]
+    return re.compile("|".join(regexes) or "(?!)", re.DOTALL)
 
 
 def _runs(text: str) -> list[str]:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from governance.authority import SHIPPED, AuthorityRow
+from governance.parameters import Parameters
 from governance.patterns import Pattern, one_of, spellings
 
 OWNER = "owner"
@@ -168,6 +170,9 @@ class Policy:
     four_eyes: FourEyes
     signed_commits: SignedCommits
     digest: str
+    controls: Parameters = field(default_factory=Parameters)
+    authority: tuple[AuthorityRow, ...] = SHIPPED
+    """Who may decide what, and who must agree."""
 
     def __hash__(self) -> int:
         """Tell policies apart by digest: controls are looked up by policy, and the whole is large."""

@@ -22,8 +22,53 @@ MOST = MappingProxyType(
         "files": 1_000,
         "expires_hours": 720,
         "signature_future_seconds": 3_600,
+        "group_depth": 16,
+        "group_times": 100,
+        "operator_times": 100,
+        "total_lines": 10_000,
+        "total_files": 1_000,
+        "age_days": 365,
+        "window_hours": 168,
+        "landings": 1_000,
+        "burst": 100,
+        "burst_hours": 24,
+        "cool_down_hours": 168,
+        "lease_minutes": 240,
+        "minutes": 1_440,
+        "requests": 100,
+        "request_minutes": 1_440,
+        "holds_in_row": 100,
+        "hour": 10_000,
+        "day": 100_000,
+        "gate_bypasses": 100,
+        "intent_failures": 100,
+        "override_percent": 100,
+        "override_least": 100,
+        "pair_blocks": 100,
+        "percent": 100,
+        "floor_slots": 1_000,
+        "epoch_days": 31,
+        "overdue_hours": 168,
+        "rate_percent": 100,
+        "last_reviews": 100,
+        "third_party_percent": 100,
+        "window_days": 365,
+        "false_alarm_percent": 50,
+        "third_reviewer_days": 365,
+        "hours": 24,
+        "review_hours": 168,
+        "reply_hours": 168,
+        "flood": 1_000,
+        "probation_days": 365,
+        "quorum": 10,
+        "prompt_minutes": 10,  # A statement is acted on within ten minutes of its own time.
+        "failures": 20,
+        "failure_minutes": 1_440,
+        "failures_day": 100,
     }
 )
+LEAST = MappingProxyType({"percent": 0, "floor_slots": 0})
+"""Where a number may be 0 because a policy may say that nobody is asked; everywhere else it is 1."""
 MAX_TEXT = 400
 
 Named = TypeVar("Named", bound=StrEnum)
@@ -79,12 +124,13 @@ class Reading:
         return {name: found for name, found in at.value.items() if name in known}
 
     def whole(self, at: Found | None, default: int) -> int:
-        """A whole number from 1 to what `MOST` says for its key."""
+        """A whole number from 1 (or what `LEAST` says) to what `MOST` says for its key."""
         if at is None:
             return default
-        most = MOST[at.path.rpartition(".")[2]]
-        if isinstance(at.value, bool) or not isinstance(at.value, int) or not 1 <= at.value <= most:
-            self.wrong(at, f"a whole number from 1 to {most}", "Write plain digits, without quotes.")
+        key = at.path.rpartition(".")[2]
+        least, most = LEAST.get(key, 1), MOST[key]
+        if isinstance(at.value, bool) or not isinstance(at.value, int) or not least <= at.value <= most:
+            self.wrong(at, f"a whole number from {least} to {most}", "Write plain digits, without quotes.")
             return default
         return at.value
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from audit.canonical import encode
+from governance import policy_authority, policy_controls
 from governance.errors import PolicyContentError
 from governance.patterns import Pattern, fold
 from governance.policy import (
@@ -32,7 +33,6 @@ from governance.policy_reading import Reading
 from governance.strict_yaml import Found, located, parse, shown_as_json
 
 MAX_NAME = 40
-
 _ROLE_NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
 
@@ -55,8 +55,16 @@ def from_meaning(meaning: Mapping[str, object]) -> Policy:
     whole = located(meaning)
     values = dict(whole.value) if isinstance(whole.value, dict) else {}
     roles = {"roles": values.pop("roles")} if "roles" in values else {}
-    # What was adopted before sign-offs could carry over did not mean that they may.
-    return _policy(replace(whole, value=values), replace(whole, value=roles), carry_over=CarryOver.NEVER)
+    # What was adopted before sign-offs could carry over did not mean that they may. Of a section or number that it does
+    # not have, the defaults hold, which are stricter than nothing; its digest is of what it said.
+    found = _policy(replace(whole, value=values), replace(whole, value=roles), carry_over=CarryOver.NEVER)
+    grows = {*policy_controls.SECTIONS, policy_authority.SECTION}
+    said = {
+        name: policy_controls.said(value, meaning[name]) if name in grows else value
+        for name, value in describe(found).items()
+        if name not in grows or name in meaning
+    }
+    return replace(found, digest=hashlib.sha256(encode(said)).hexdigest())
 
 
 def describe(policy: Policy) -> dict[str, object]:
@@ -90,6 +98,8 @@ def describe(policy: Policy) -> dict[str, object]:
             "refuse_problems": sorted(signed.refuse_problems),
         },
         "approvers": [_described(row) for row in policy.approvers],
+        **policy_controls.described(policy.controls),
+        **({"authority": policy_authority.described(policy.authority)} if policy.authority else {}),
     }
 
 
@@ -114,7 +124,8 @@ def _texts(patterns: Iterable[Pattern]) -> list[str]:
 def _policy(at: Found, roles_at: Found, *, carry_over: CarryOver = CarryOver.DISJOINT) -> Policy:
     reading = Reading()
     roles = _roles(reading, roles_at)
-    fields = reading.fields(at, ("version", "profile", "refs", "four_eyes", "approvers"), ("signed_commits",))
+    optional = ("signed_commits", *policy_controls.SECTIONS, policy_authority.SECTION)
+    fields = reading.fields(at, ("version", "profile", "refs", "four_eyes", "approvers"), optional)
     policy = Policy(
         version=reading.whole(fields.get("version"), 1),
         profile=reading.choice(fields.get("profile"), Profile, Profile.TEAM),
@@ -124,6 +135,8 @@ def _policy(at: Found, roles_at: Found, *, carry_over: CarryOver = CarryOver.DIS
         four_eyes=_four_eyes(reading, fields.get("four_eyes"), carry_over),
         signed_commits=_signed_commits(reading, fields.get("signed_commits")),
         digest="",
+        controls=policy_controls.read(reading, fields),
+        authority=policy_authority.read(reading, fields.get(policy_authority.SECTION), roles),
     )
     reading.finish()
     return replace(policy, digest=hashlib.sha256(encode(describe(policy))).hexdigest())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from governance.errors import UnavailableError
+from governance.refusals import FactorRefused
 from governance.signatures import CertificateInfo
 
 
@@ -100,3 +102,156 @@ class LanderKey(Protocol):
     def sign(self, data: bytes, fingerprint: str) -> bytes:
         """Return an armored detached signature by exactly this key."""
         ...
+
+
+class DrawKeys(Protocol):
+    """The keys of the tertiary draw. They lie outside the ledger and its database until their epoch is over."""
+
+    def get(self, epoch: int) -> bytes:
+        """Return the key of an epoch; empty where it is lost."""
+        ...
+
+    def make(self, epoch: int) -> bytes:
+        """Return the key for an epoch that is about to be opened. Durable before it returns.
+
+        One that a crash left behind, or that another replica has just made, is taken.
+        """
+        ...
+
+
+class NoKeys:
+    """For a service that draws nothing: it has none, and makes none that would last."""
+
+    def get(self, epoch: int) -> bytes:
+        """Return nothing."""
+        del epoch
+        return b""
+
+    def make(self, epoch: int) -> bytes:
+        """Return nothing, which opens no epoch."""
+        return self.get(epoch)
+
+
+class PasskeyVerifier(Protocol):
+    """Makes and verifies passkeys (WebAuthn) at the public address."""
+
+    @property
+    def party(self) -> str:
+        """The name that passkeys are made for; empty where there can be none."""
+        ...
+
+    def wanted(self, name: str, *, challenge: bytes, known: Iterable[str]) -> dict[str, Any]:
+        """Return what a browser is to make a passkey with. `known` are the credentials this person has.
+
+        Raises:
+            FactorRefused: There can be none at this address.
+        """
+        ...
+
+    def asked(self, *, challenge: bytes, known: Iterable[str] = ()) -> dict[str, Any]:
+        """Return what a browser is to sign; with one of `known`, or with whichever its person picks.
+
+        Raises:
+            FactorRefused: There can be none at this address.
+        """
+        ...
+
+    def made(self, name: str, credential: Mapping[str, Any], *, challenge: bytes) -> tuple[dict[str, Any], int]:
+        """Return what is kept of a new passkey, its credential's `id` among it, and its signature count.
+
+        Raises:
+            FactorRefused: It was not made for this challenge, here, by a person whom the authenticator verified.
+        """
+        ...
+
+    def verify(self, public: Mapping[str, Any], credential: Mapping[str, Any], *, challenge: bytes, count: int) -> int:
+        """Return the new signature count of a passkey that signed this challenge, with the user verified.
+
+        `public` is what its enrolment kept, `credential` what the browser sent, `count` the last one known.
+
+        Raises:
+            FactorRefused: It did not sign this, or not as it must.
+        """
+        ...
+
+
+class NoPasskeys:
+    """For a service that has no page to use a passkey on."""
+
+    party = ""
+
+    def wanted(self, name: str, *, challenge: bytes, known: Iterable[str]) -> dict[str, Any]:
+        """Refuse."""
+        del name, known
+        return self.asked(challenge=challenge)
+
+    def asked(self, *, challenge: bytes, known: Iterable[str] = ()) -> dict[str, Any]:
+        """Refuse."""
+        del challenge, known
+        raise FactorRefused("this service takes no passkeys")
+
+    def made(self, name: str, credential: Mapping[str, Any], *, challenge: bytes) -> tuple[dict[str, Any], int]:
+        """Refuse."""
+        del name
+        return {}, self.verify({}, credential, challenge=challenge, count=0)
+
+    def verify(self, public: Mapping[str, Any], credential: Mapping[str, Any], *, challenge: bytes, count: int) -> int:
+        """Refuse."""
+        del public, credential, challenge, count
+        raise FactorRefused("this service takes no passkeys")
+
+
+class Passwords(Protocol):
+    """Compares passwords with their hashes. Slow by intent: never called under the ledger's lock."""
+
+    def fit(self, encoded: str) -> bool:
+        """Whether this is an encoded hash of the kind that is kept now."""
+        ...
+
+    def matches(self, encoded: str, password: str) -> bool:
+        """Whether this is the password. For an empty hash never, after as long a time."""
+        ...
+
+
+class NoPasswords:
+    """For a service without accounts."""
+
+    def fit(self, encoded: str) -> bool:
+        """Return no."""
+        del encoded
+        return False
+
+    def matches(self, encoded: str, password: str) -> bool:
+        """Return no."""
+        del password
+        return self.fit(encoded)
+
+
+class Vault(Protocol):
+    """Seals secrets under a key that lies outside the database, each bound to its name."""
+
+    def seal(self, named: str, secret: bytes) -> str:
+        """Return a secret sealed, as text."""
+        ...
+
+    def open(self, named: str, text: str) -> bytes:
+        """Return what was sealed under this name.
+
+        Raises:
+            GovernanceError: Sealed under another key or name, altered, or the key is gone.
+        """
+        ...
+
+
+class NoVault:
+    """For a service without a key-encryption key: it keeps no secret."""
+
+    def seal(self, named: str, secret: bytes) -> str:
+        """Refuse: what is not sealed is not kept."""
+        del secret
+        raise UnavailableError(f"there is no key to seal {named} under")
+
+    def open(self, named: str, text: str) -> bytes:
+        """Refuse: there is no key."""
+        del text
+        raise UnavailableError(f"there is no key that opens {named}")

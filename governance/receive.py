@@ -17,8 +17,9 @@ from dataclasses import dataclass, replace
 
 from audit.entry import Actor
 from audit.transaction import Transaction
-from governance import explain, foreseen, gathered, observing, options, record
+from governance import consequences, explain, foreseen, gathered, limits, loading, noting, observing, record
 from governance.completing import Completed, carried, complete
+from governance.coordinate import granting
 from governance.decision import Decision, decide
 from governance.errors import ConflictError, DeniedError, FactsError, GovernanceError
 from governance.facts import PushContext, UpdateFacts, is_zero
@@ -29,8 +30,8 @@ from governance.review import changes, landing
 from governance.review.landing import Landing
 from governance.service import Service
 from governance.signatures import ObjectVerifier, Registry
-from governance.standing import ChangeStanding, Roster, Standing
-from governance.state import read
+from governance.standing import Roster
+from governance.state import attempts, read
 from governance.state.fold import Tx
 from governance.state.read import Cached
 
@@ -89,13 +90,15 @@ class Receiver:
         """Return what the hook shall gather. `tx` is a look at the state; nothing here decides.
 
         Raises:
-            DeniedError: More refs than one push may name, or a push in the lander's name.
+            DeniedError: More refs than one push may name, a push in the lander's name, or one too many of its role.
         """
         if who.principal == LANDER and who.transport != LANDER:
             raise DeniedError(
                 "the lander pushes nothing; whoever has its key or token is not it", code="identity.lander"
             )
-        policy = self._cached.policy(tx)
+        policy, roster = self._cached.policy(tx), self._cached.roster(tx)
+        if not who.observed:
+            _within_limits(tx, policy, roster, who, now=self._service.now(tx))
         if len(hello.lines) > policy.refs.max_refs:
             said = f"{len(hello.lines)} refs in one push; the policy allows {policy.refs.max_refs}"
             raise DeniedError(said, code="push.too_many_refs", mend="Push them in smaller groups.")
@@ -113,7 +116,7 @@ class Receiver:
             transport=who.transport,
             enforced=who.enforced and not who.observed,
             observed=who.observed,
-            received_at=self._now(tx),
+            received_at=self._service.now(tx),
             refs=tuple(line.ref for line in hello.lines),
             options=hello.options,
         )
@@ -121,7 +124,7 @@ class Receiver:
             line.ref: exclude for line in hello.lines if (exclude := _exclude(tx, policy, repository, line)) is not None
         }
         actor = Actor(id=who.principal, kind=who.kind, key="")
-        return Plan(hello, context, actor, who.token, excludes, keys_seq, registry, self._cached.roster(tx))
+        return Plan(hello, context, actor, who.token, excludes, keys_seq, registry, roster)
 
     def parse(self, plan: Plan, payload: bytes) -> gathered.Gathered:
         """Return what the hook gathered, if it is what was asked for.
@@ -171,17 +174,22 @@ class Receiver:
         _still_valid(tx, plan)
         _still_governed(tx, plan)
         policy, roster = cached.policy(tx), cached.roster(tx)
-        standings = [_standing(tx, update, policy, roster) for update in facts]
+        granting.advance(tx, plan.context.repository, policy=policy, roster=roster)
+        keys = self._service.draw_keys
+        standings = [loading.standing(tx, update, policy, roster, keys) for update in facts]
         decision = decide(list(zip(facts, standings, strict=True)), policy_digest=policy.digest)
         effects = changes.effects(tx, decision, handle=plan.hello.handle)
         if plan.context.observed and not decision.allowed and plan.landing is None:  # The lander lands what is allowed.
             effects = observing.effects(decision, handle=plan.hello.handle)
+        effects = replace(effects, noted=noting.noted(decision))
         single = len(roster.humans()) == 1
         document = tx.blob(record.facts_document(decision, single_person=single))
         draft = record.decided(
             decision, effects, actor=plan.actor, repository=plan.context.repository, document=document
         )
-        return decision, effects, tx.append(draft).seq
+        seq = tx.append(draft).seq
+        consequences.follow(tx, policy)
+        return decision, effects, seq
 
     def again(self, tx: Tx, plan: Plan) -> Plan:
         """Return the plan with the keys, the people and the time as they are now, after `KeysMovedError`.
@@ -189,13 +197,8 @@ class Receiver:
         The time too: a key that was revoked while the push was read must not be judged as of before that.
         """
         keys_seq, registry = self._cached.registry(tx)
-        context = replace(plan.context, received_at=self._now(tx))
+        context = replace(plan.context, received_at=self._service.now(tx))
         return replace(plan, context=context, keys_seq=keys_seq, registry=registry, roster=self._cached.roster(tx))
-
-    def _now(self, tx: Tx) -> int:
-        """Return the time; never before the last entry, so that a clock set back revives nothing."""
-        last: int = tx.execute("select ts from ledger_head").fetchone()[0]
-        return max(self._service.clock(), last)
 
     def answer(self, decided: tuple[Decision, Effects, int]) -> Answer:
         """Return what the hook is told."""
@@ -204,6 +207,21 @@ class Receiver:
         lands = decision.allowed or effects.reserve  # Without being allowed only where nothing is enforced.
         proposals = tuple((record.pin(o), str(o["ref"])) for o in effects.opens if str(o["ref"]).startswith(PROPOSALS))
         return Answer(ALLOWED if lands else REFUSED, text, effects.reserve, proposals)
+
+
+def _within_limits(tx: Tx, policy: Policy, roster: Roster, who: Identity, *, now: int) -> None:
+    """Refuse what is one push too many before anything of it is read. The decision asks again, under the lock.
+
+    Raises:
+        DeniedError: It is.
+    """
+    known = roster.get(who.principal)
+    if known is None or who.principal == LANDER:
+        return
+    window = attempts.window(tx, policy, known, limits.PUSH, now=now)
+    if window.free_at:
+        said = limits.said(known.role, known.operator, window)
+        raise DeniedError(said, code="rate_limits.push", mend=limits.MEND)
 
 
 def _still_governed(tx: Transaction, plan: Plan) -> None:
@@ -250,29 +268,3 @@ def _exclude(tx: Tx, policy: Policy, repository: str, line: gathered.Line) -> st
         return None
     own = read.ref_value(tx, repository, line.ref) if policy.is_protected(line.ref) else ""
     return own or read.ref_value(tx, repository, policy.refs.target)
-
-
-def _standing(tx: Tx, update: UpdateFacts, policy: Policy, roster: Roster) -> Standing:
-    repository, ref = update.push.repository, update.ref
-    named = options.read(update.push.options).change if ref.startswith(PROPOSALS) else 0
-    return Standing(
-        policy=policy,
-        roster=roster,
-        landed=read.ref_value(tx, repository, ref),
-        change=_change(tx, update, policy),
-        proposed=read.open_change(tx, repository, named) if named else None,
-        topic_of=changes.contributors_of(tx, repository, ref) if policy.is_topic(ref) else (),
-        freezes=read.freezes(tx, repository),
-        reserved=read.reserved(tx, repository, ref),
-    )
-
-
-def _change(tx: Tx, update: UpdateFacts, policy: Policy) -> ChangeStanding | None:
-    """Return the open change that would land, or that is proposed already."""
-    repository = update.push.repository
-    if update.carried is not None:
-        found = read.open_change(tx, repository, update.carried.change, also=update.diff_digest)
-        same = found is not None and (found.head, found.target) == (update.carried.head, update.ref)
-        return found if same else None
-    target = policy.proposed_for(update.ref) or (update.ref if policy.is_protected(update.ref) else "")
-    return read.change_at(tx, repository, update.new, target=target) if target else None

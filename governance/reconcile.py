@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from governance import moves
+from governance.coordinate import in_flight
 from governance.moves import Line, Look
 from governance.ports import Watch
 from governance.service import Service
-from governance.state import read
+from governance.state import read, stops
 from governance.state.status import Refs
 
 
@@ -35,6 +36,11 @@ def _unwatched(path: Path, repository: Mapping[str, Any]) -> None:
 def _unmarked(path: Path) -> None:
     """Have no markers."""
     del path
+
+
+def _unrevoked(path: Path, handles: frozenset[str]) -> None:
+    """Revoke nothing."""
+    del path, handles
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,8 @@ class World:
     """(repository, what is recorded of it): hooks and configuration as they are."""
     lift: Callable[[Path], None] = _unmarked
     """Let git move refs there again."""
+    revoke: Callable[[Path, frozenset[str]], None] = _unrevoked
+    """(repository, handles): make git refuse what these reserved, and nothing else any more."""
 
 
 class Reconciler:
@@ -66,6 +74,8 @@ class Reconciler:
         self._well: dict[str, int] = {}
         """When each repository was last seen to be well, by the service's clock."""
         self._marking = threading.Lock()
+        self._ends: dict[str, int] = {}
+        """When the next freeze of each repository that is marked ends by itself."""
 
     def drain(self, repository: str, path: Path) -> int:
         """Record what the spool says was applied since the last look; return how many entries that made."""
@@ -118,17 +128,43 @@ class Reconciler:
         return drifted
 
     def mark(self, repository: str, path: Path) -> None:
-        """Let the marker in the repository say whether it is frozen. The one place that sets it and takes it away.
+        """Let the markers in the repository say whether it is frozen, and which pushes under way may not move.
 
-        Under a lock, so that one who found it frozen does not set the marker after another who thawed it.
+        The one place that sets them and takes them away: under a lock, so that one who found it frozen does not set
+        the marker after another who thawed it. Another replica has another lock: whoever wrote looks once more.
         """
-        with self._marking, self._service.read() as tx:
-            frozen = read.freezes(tx, repository)
-            # The hook prints this as it is, to a terminal: what stands before the colon is our own text, no ref names.
-            if frozen:
-                self._world.mark_frozen(path, frozen[0].reason.partition(":")[0])
-            else:
-                self._world.lift(path)
+        with self._marking:
+            written = None
+            while (now := self._stopped(repository)) != written:
+                why, handles = written = now
+                if why:
+                    self._world.mark_frozen(path, why)
+                else:
+                    self._world.lift(path)
+                self._world.revoke(path, handles)
+
+    def _stopped(self, repository: str) -> tuple[str, frozenset[str]]:
+        """Return why a repository is frozen, empty if it is not, and the reservations that must not be carried out."""
+        with self._service.read() as tx:
+            at = self._service.now(tx)
+            standing = stops.freezes(tx, repository, at=at)
+            self._ends[repository] = min((f.expires_at for f in standing if f.expires_at), default=0)
+            # The hook prints this as it is, to a terminal: it is our own text, no ref names, no reason.
+            why = next((freeze.said for freeze in standing if freeze.whole), "")
+            return why, in_flight.revoked(tx, repository, at=at)
+
+    def mark_all(self) -> None:
+        """Likewise in every repository: for what is not about one alone."""
+        with self._service.read() as tx:
+            governed = read.repositories(tx)
+        for repository in governed:
+            self.mark(repository["name"], Path(repository["path"]))
+
+    def tick(self, repository: str, path: Path) -> None:
+        """Take the markers away of a freeze that has ended by itself."""
+        ends = self._ends.get(repository, 0)
+        if ends and ends <= self._service.clock():
+            self.mark(repository, path)
 
     def _watch(self, repository: str, path: Path) -> Watch | None:
         with self._service.read() as tx:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from audit.entry import Actor, Draft
 from governance.policy import PROPOSALS
+from governance.verdict import Outcome
 
 if TYPE_CHECKING:
     from governance.decision import Decision, RefDecision
@@ -55,6 +56,53 @@ class Kind(StrEnum):
     CONTINUITY_CHECKED = "continuity.checked"
     CONTINUITY_LAPSE = "continuity.lapse"
     REQUEST_REFUSED = "request.refused"
+    FREEZE_IMPOSED = "freeze.imposed"
+    VETO_CAST = "veto.cast"
+    VETO_LIFTED = "veto.lifted"
+    LOCK_REQUESTED = "lock.requested"
+    LOCK_GRANTED = "lock.granted"
+    LOCK_RELEASED = "lock.released"
+    LIMIT_RAISED = "limit.raised"
+    DRAW_EPOCH_OPENED = "draw.epoch_opened"
+    DRAW_EPOCH_REVEALED = "draw.epoch_revealed"
+    TERTIARY_GIVEN = "tertiary.given"
+    OVERRIDE_ASKED = "override.asked"
+    OVERRIDE_SIGNED = "override.signed"
+    OVERRIDE_REVIEWED = "override.reviewed"
+    GATE_STARTED = "gate.started"
+    GATE_EVIDENCE = "gate.evidence"
+    GATE_ASKED = "gate.asked"
+    GATE_ADVANCED = "gate.advanced"
+    MESSAGE_SENT = "message.sent"
+    MESSAGE_CHECKED = "message.checked"
+    MESSAGE_OVERDUE = "message.overdue"
+    DECISION_RAISED = "decision.raised"
+    DECISION_SIGNED = "decision.signed"
+    DECISION_CLOSED = "decision.closed"
+    DECISION_AWAITED = "decision.awaited"
+    DECISION_CONFIRMED = "decision.confirmed"
+    DECISION_HELD = "decision.held"
+    DECISION_DISOWNED = "decision.disowned"
+    CANARY_PLANTED = "canary.planted"
+    CANARY_REVEALED = "canary.revealed"
+    FINDING_RECORDED = "finding.recorded"
+    LOCK_ASKED = "lock.asked"
+    LOCK_COSIGNED = "lock.cosigned"
+    FACTOR_ENROLLED = "factor.enrolled"
+    FACTOR_REMOVED = "factor.removed"
+    FACTOR_RESET = "factor.reset"
+    PROMPT_OPENED = "prompt.opened"
+    PROMPT_APPROVED = "prompt.approved"
+    PROMPT_DENIED = "prompt.denied"
+    ALERT_RAISED = "alert.raised"
+    NOTICE_CLOSED = "notice.closed"
+    ACCOUNT_CONTACT = "account.contact"
+    ACCOUNT_SET = "account.set"
+    SESSION_OPENED = "session.opened"
+    SESSION_CLOSED = "session.closed"
+    SESSION_REFUSED = "session.refused"
+    REPORT_ISSUED = "report.issued"
+    INTEGRITY_CHECKED = "integrity.checked"
 
 
 TEXT_LIMIT = 200
@@ -63,6 +111,9 @@ TEXT_LIMIT = 200
 DRIFT_LIMIT = 30
 """Drifted refs that an entry names one by one; it says how many there are. With the longest names they fit into it:
 a drift that could not be recorded would freeze nothing."""
+
+CHECKPOINTS = "refs/ledger/checkpoints"
+"""Where the ledger's checkpoints are shown. It moves by itself: it is about the ledger, and not in it."""
 
 PINS = "refs/changes/"
 """Where patch sets are kept: `<change>/<patch set>`. Nobody pushes there."""
@@ -84,6 +135,8 @@ class Effects:
     landed: tuple[tuple[str, int], ...] = ()
     """(ref, change number) that this push would land."""
     abandoned: tuple[tuple[str, int], ...] = ()
+    noted: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    """What the rooms of the controls keep of this decision, allowed or not: members of the entry's data."""
 
 
 def decided(
@@ -108,8 +161,9 @@ def decided(
         "facts": dict(document),
         "handle": effects.handle,
         "refs": [[ref.update.old, ref.update.new, ref.update.ref] for ref in decision.refs],
-        "verdicts": [[verdict.reason for verdict in ref.verdicts] for ref in decision.refs],
+        "verdicts": [_answers(ref) for ref in decision.refs],
         "signers": [signers(ref.update) for ref in decision.refs],
+        **effects.noted,
     }
     if context.observed:
         data |= {"observed": True, "let_through": bool(effects.reserve) and not decision.allowed}
@@ -122,6 +176,14 @@ def decided(
             "abandoned": [list(pair) for pair in effects.abandoned],
         }
     return Draft(kind=Kind.PUSH_DECIDED, actor=actor, repo=repository, subject=decision.refs[0].update.ref, data=data)
+
+
+def _answers(ref: RefDecision) -> list[str]:
+    """Return the reasons of those controls that had something to say; all of them stand in the facts document.
+
+    A hundred refs must fit into one entry, with a dozen controls.
+    """
+    return [verdict.reason for verdict in ref.verdicts if verdict.outcome is not Outcome.NOT_APPLICABLE]
 
 
 def signers(update: UpdateFacts) -> list[list[object]]:
@@ -208,10 +270,12 @@ def let_through(
     return Draft(kind=Kind.PUSH_DECIDED, actor=actor, repo=repository, subject=lines[0][2], data=data)
 
 
-def refused_early(code: str, message: str, lines: Iterable[str], *, actor: Actor, repository: str) -> Draft:
+def refused_early(code: str, message: str, lines: Sequence[str], *, actor: Actor, repository: str) -> Draft:
     """Return the entry of an attempt that never got as far as facts: probing is not free (table L-09)."""
-    data = {"code": code, "message": legible(message, MESSAGE_LIMIT), "lines": [line[:200] for line in lines][:20]}
-    return Draft(kind=Kind.REQUEST_REFUSED, actor=actor, repo=repository, subject="push", data=data)
+    data = {"code": code, "message": legible(message, MESSAGE_LIMIT)}
+    # As they came: a name may hold what should never have been sent, and then it can be erased.
+    asked = {"lines": "\n".join(legible(line) for line in lines[:20])} if lines else {}
+    return Draft(Kind.REQUEST_REFUSED, actor, repository, "push", data, asked)
 
 
 def facts_document(decision: Decision, *, single_person: bool) -> bytes:

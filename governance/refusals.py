@@ -46,3 +46,9 @@ class SignatureRefused(FactsError):  # noqa: N818 - an answer about one signatur
 
     def __reduce__(self) -> tuple[type[SignatureRefused], tuple[str, str]]:
         return SignatureRefused, (self.code, self.detail)  # It crosses from the worker process.
+
+
+class FactorRefused(FactsError):  # noqa: N818 - an answer about one assertion, not a breakdown of ours
+    """A passkey's assertion that proves nothing. The message says why, for the record."""
+
+    code = "factor.wrong"

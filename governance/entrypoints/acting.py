@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from governance.adapters import clock, settings
 from governance.adapters.client import Client
 from governance.adapters.seat import Seat
-from governance.entrypoints import keyring
-from governance.errors import SettingsError
+from governance.entrypoints import approving, keyring
+from governance.errors import DeniedError, SettingsError
 
 
 def seat() -> Seat:
@@ -43,12 +44,47 @@ def chosen(repository: str) -> str:
     raise SettingsError(said, mend="Add --repo NAME.")
 
 
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One statement to sign, and where to hand it in. `extra` goes with it, unsigned."""
+
+    type: str
+    path: str
+    said: Mapping[str, Any]
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
 def act(type_: str, path: str, said: Mapping[str, Any], *, repository: str = "", **extra: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     """Sign a statement as this seat and hand it in; return the answer."""
+    return together([Deed(type_, path, said, extra)], repository=repository)[0]
+
+
+def together(deeds: Sequence[Deed], *, repository: str = "") -> list[dict[str, Any]]:
+    """Sign each statement as this seat, and hand them in, in order; return the answers.
+
+    Where the service wants a second factor, one prompt is opened for all that are left, and the very same statements
+    are handed in again once it is approved.
+
+    Raises:
+        GovernanceError: As the service refused one; those before it are done.
+    """
     here = seat()
-    statement, signature = signed(here, type_, said)
-    body = {"statement": statement, "signature": signature, **extra}
-    return dict(Client(url(here), here.token(repository)).post(path, body)["done"])
+    ready = [(deed, *signed(here, deed.type, deed.said)) for deed in deeds]
+    handing = Client(url(here), here.token(repository))
+    answers: list[dict[str, Any]] = []
+    approved = False
+    while len(answers) < len(ready):
+        deed, statement, signature = ready[len(answers)]
+        body = {"statement": statement, "signature": signature, **deed.extra}
+        try:
+            answers.append(dict(handing.post(deed.path, body)["done"]))
+        except DeniedError as exc:
+            if approved or exc.code != "factor.needed":
+                raise
+            left = [{"statement": one, "signature": other} for _, one, other in ready[len(answers) :]]
+            approving.approve(Client(url(here), here.token()), left)
+            approved = True
+    return answers
 
 
 def signed(here: Seat, type_: str, body: Mapping[str, Any]) -> tuple[str, str]:

@@ -42,7 +42,7 @@ def policy(caller: Asking, service: The) -> dict[str, Any]:
 def show_status(caller: Asking, service: The) -> dict[str, Any]:
     """Return what a person wants to know first: of the token's own repository, or of all for a seat's token."""
     with service.read() as tx:
-        return {"log": service.log, **status.overview(tx, repository=caller.repository)}
+        return {"log": service.log, **status.overview(tx, repository=caller.repository, at=service.now(tx))}
 
 
 @router.get("/ledger/entries")

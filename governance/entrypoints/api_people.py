@@ -31,8 +31,8 @@ from governance.entrypoints.models import (
     RotateRequest,
     SignedStatement,
 )
-from governance.errors import RequestError
-from governance.people import acts, enrolment, principals, tokens
+from governance.errors import DeniedError, RequestError
+from governance.people import acts, enrolment, principals, rotating, tokens
 from governance.people.enrolment import Challenges, Enrolment
 from governance.state import landings, status
 
@@ -85,7 +85,13 @@ def rotate(wanted: RotateRequest, request: Request, caller: Asking, service: The
     """Replace one's own key."""
     found = enrolment.inspected(service, _certificate(wanted.certificate), wanted.ends)
     _challenges(request).take(wanted.nonce, found.fingerprint, now=service.clock())
-    done = acts.rotate_key(service, caller, said_in(wanted), about=found, nonce=wanted.nonce, proof=wanted.proof)
+    said = said_in(wanted)
+    try:
+        done = acts.rotate_key(service, caller, said, about=found, nonce=wanted.nonce, proof=wanted.proof)
+    except DeniedError as exc:
+        if exc.code == "factor.needed":  # The very same comes again, once it is approved.
+            _challenges(request).give(wanted.nonce, found.fingerprint, now=service.clock())
+        raise
     return outcome(done)
 
 
@@ -154,6 +160,13 @@ def issue_token(signed: SignedStatement, caller: Asking, service: The) -> Done:
     """Issue a token; it is shown once."""
     token, _ = tokens.fresh(clock.token())
     return outcome(acts.issue_token(service, caller, said_in(signed), token=token), token=token)
+
+
+@router.post("/tokens/rotation", status_code=201)
+def rotate_token(signed: SignedStatement, caller: Asking, service: The) -> Done:
+    """Replace a token; the new one is shown once, and the old one ends."""
+    token, _ = tokens.fresh(clock.token())
+    return outcome(rotating.rotate_token(service, caller, said_in(signed), token=token), token=token)
 
 
 @router.post("/tokens/revocation")

@@ -18,6 +18,7 @@ from governance.reconcile import Reconciler
 from governance.review import registering, repositories
 from governance.service import Service
 from governance.state import read, status
+from governance.stops import thawing
 
 NOBODY = -1
 """No uid."""
@@ -82,7 +83,10 @@ def set_mode(repository: str, signed: SignedStatement, caller: Asking, service: 
 def remove(repository: str, signed: SignedStatement, request: Request, caller: Asking, service: The) -> Done:
     """End the governance of a repository."""
     done = repositories.remove(service, caller, said_in(signed), repository)
-    freeze_marks.lift(Path(done["path"]), socket=request.app.state.socket)
+    path = Path(done["path"])
+    socket = hook_files.asks(path, request.app.state.sockets)
+    freeze_marks.lift(path, socket=socket)
+    freeze_marks.revoke(path, frozenset(), socket=socket)
     return outcome(done)
 
 
@@ -100,11 +104,11 @@ def check(repository: str, request: Request, caller: Asking, service: The) -> di
         known = read.repository(tx, repository)
     path = Path(known["path"])
     drifted = _reconciler(request).check(repository, path, hooks=True)
-    faults = hook_files.faults(
-        path, identifier=known["id"], socket=request.app.state.socket, dispatched=HOSTS[known["host"]].dispatched
-    )
+    socket = hook_files.asks(path, request.app.state.sockets)
+    faults = hook_files.faults(path, identifier=known["id"], socket=socket, dispatched=HOSTS[known["host"]].dispatched)
     with service.read() as tx:
-        freezes = [{"seq": f.seq, "reason": f.reason} for f in read.freezes(tx, repository)]
+        standing = [f for f in read.freezes(tx, repository, at=service.now(tx)) if f.whole]
+        freezes = [{"seq": f.seq, "reason": f.reason, "mend": thawing(f)} for f in standing]
         return {
             "repository": repository,
             "mode": known["mode"],

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from governance.adapters import git, hook_watch
+from governance.adapters import git, hook_files, hook_watch
 from governance.entrypoints.asking import FAILURES, Asking, Inside, Number, The, is_owner, outcome, said_in
 from governance.entrypoints.models import Done, Listing, SignedStatement
 from governance.errors import DeniedError, NotFoundError
@@ -75,7 +75,7 @@ def drift(repository: str, caller: Asking, service: The) -> dict[str, Any]:
             raise DeniedError(f"this token does not open {repository}", code="token.other_repository")
         path = Path(read.repository(tx, repository)["path"])
         rows = status.drift(tx, repository, git.refs(path))
-        freeze = next((f.seq for f in read.freezes(tx, repository) if f.repository == repository), None)
+        freeze = next((f.seq for f in read.freezes(tx, repository) if f.of_refs(repository)), None)
     return {"freeze": freeze, "items": [{"ref": r, "recorded": old, "found": new} for r, old, new in rows]}
 
 
@@ -84,7 +84,8 @@ def thaw(repository: str, signed: SignedStatement, request: Request, caller: Ask
     """Lift a freeze, after a written remediation."""
     with service.read() as tx:
         known = read.repository(tx, repository)
-    path, socket = Path(known["path"]), request.app.state.socket
+    path = Path(known["path"])
+    socket = hook_files.asks(path, request.app.state.sockets)
     watch = hook_watch.watch(path, identifier=known["id"], socket=socket, dispatched=HOSTS[known["host"]].dispatched)
     done = review.thaw(service, caller, said_in(signed), repository, actual=git.refs(path), watch=watch)
     reconciler: Reconciler = request.app.state.reconciler

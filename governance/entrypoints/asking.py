@@ -30,7 +30,7 @@ def authenticated(request: Request) -> Caller:
     service: Service = request.app.state.service
     header = request.headers.get("authorization", "").encode("latin-1")
     with service.read() as tx:
-        return tokens.authenticate(tx, *tokens.presented(header), now=service.clock())
+        return tokens.authenticate(tx, *tokens.presented(header), now=service.now(tx))
 
 
 def of_repository(repository: str, caller: Annotated[Caller, Depends(authenticated)], request: Request) -> Caller:

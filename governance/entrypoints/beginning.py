@@ -6,33 +6,26 @@ key-encryption key that lives outside the data directory, with the high-water ma
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import secrets
-from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from audit.entry import Draft
-from audit.highwater import HighWater
-from audit.ledger import Ledger
+from audit.keys import RECOVERY
+from audit.note import Algorithm, Signer
 from audit.transaction import Transaction
-from governance.adapters import clock
-from governance.adapters.settings import BEGIN, Settings
+from governance.adapters import clock, ledger_keys
+from governance.adapters.settings import Settings
+from governance.entrypoints import opening
 from governance.errors import SettingsError
+from governance.kinds import KINDS
 from governance.people.principals import INVITATION_MS, secret_digest
 from governance.policy import Policy
 from governance.policy_text import describe
 from governance.record import SERVICE, Kind
-from governance.state.fold import fold
-from governance.state.schema import SCHEMA
 
-VKEY_ED25519 = b"\x01"
-"""Signature type of a C2SP signed note."""
+PRINTED = "twinseal-recovery-"
+"""What a recovery key begins with, as it is printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +48,26 @@ def begin(settings: Settings, policy: Policy, *, origin: str) -> Begun:
     data, state = settings.data.resolve(), settings.state.resolve()
     if data == state or data in state.parents:
         raise SettingsError(f"the state folder {state} must lie outside the data folder {data}")
-    if settings.database.exists():
-        raise SettingsError(f"{settings.database} exists: this service has begun", mend="twinseal status")
+    if opening.begun(settings):
+        raise SettingsError(f"{settings.where} exists: this service has begun", mend="twinseal status")
     for folder in (data, state):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
-    kek = AESGCM.generate_key(256)
-    _secret_file(state / "kek", kek)
-    ledger_key, recovery = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
-    nonce = secrets.token_bytes(12)
-    sealed = nonce + AESGCM(kek).encrypt(nonce, ledger_key.private_bytes_raw(), origin.encode())
-    _secret_file(data / "ledger.key", sealed)
+    ledger_keys.make_kek(settings)
+    ledger_key, recovery = new_signer(origin), new_signer(origin + RECOVERY)
+    ledger_keys.keep(settings, ledger_key)
     secret = clock.token()
     draft = _genesis(policy, origin=origin, ledger_key=ledger_key, recovery=recovery, secret=secret)
-    mark = HighWater(state / "high-water", log=origin)
-    with Ledger(
-        settings.database, log=origin, clock=clock.now, projector=fold, schema=SCHEMA, highwater=mark
-    ) as ledger:
+    with opening.ledger(settings, origin) as ledger:
         ledger.run(lambda tx: tx.append(draft))
     secret_file = settings.state / "enrolment-secret"
-    _secret_file(secret_file, secret.encode())
-    printed = "twinseal-recovery-" + recovery.private_bytes_raw().hex()
-    return Begun(origin, vkey(origin, ledger_key.public_key().public_bytes_raw()), printed, secret, secret_file)
+    ledger_keys.secret_file(secret_file, secret.encode())
+    return Begun(origin, str(ledger_key.key), PRINTED + recovery.secret.hex(), secret, secret_file)
+
+
+def new_signer(name: str) -> Signer:
+    """Make a key pair of this name."""
+    return Signer(name, Algorithm.ED25519, secrets.token_bytes(32))
 
 
 def invite_again(settings: Settings) -> Path:
@@ -86,7 +77,7 @@ def invite_again(settings: Settings) -> Path:
         SettingsError: Somebody is enrolled already; from then on only an owner invites.
         AuditError: Another process has the ledger.
     """
-    origin = origin_of(settings)
+    origin = opening.origin_of(settings)
     secret = clock.token()
 
     def command(tx: Transaction) -> None:
@@ -96,27 +87,21 @@ def invite_again(settings: Settings) -> Path:
         data: dict[str, object] = {"enrolment": invitation, "statement": {}}
         tx.append(Draft(kind=Kind.PRINCIPAL_INVITED.value, actor=SERVICE, repo="", subject=origin, data=data))
 
-    with _ledger(settings, origin) as ledger:
+    with opening.ledger(settings, origin) as ledger:
         ledger.run(command)
     file = settings.state / "enrolment-secret"
     file.unlink(missing_ok=True)
-    _secret_file(file, secret.encode())
+    ledger_keys.secret_file(file, secret.encode())
     return file
 
 
-def _ledger(settings: Settings, origin: str) -> Ledger:
-    mark = HighWater(settings.state / "high-water", log=origin)
-    return Ledger(settings.database, log=origin, clock=clock.now, projector=fold, schema=SCHEMA, highwater=mark)
-
-
-def _genesis(
-    policy: Policy, *, origin: str, ledger_key: Ed25519PrivateKey, recovery: Ed25519PrivateKey, secret: str
-) -> Draft:
+def _genesis(policy: Policy, *, origin: str, ledger_key: Signer, recovery: Signer, secret: str) -> Draft:
     data: dict[str, object] = {
         "format": 1,
         "origin": origin,
-        "ledger_key": vkey(origin, ledger_key.public_key().public_bytes_raw()),
-        "recovery_key": vkey(origin + "/recovery", recovery.public_key().public_bytes_raw()),
+        "kinds": KINDS.registration(),
+        "ledger_key": str(ledger_key.key),
+        "recovery_key": str(recovery.key),
         "policy": {"digest": policy.digest, "meaning": describe(policy)},
         "enrolment": {
             "digest": secret_digest(secret),
@@ -125,39 +110,3 @@ def _genesis(
         },
     }
     return Draft(kind=Kind.GENESIS.value, actor=SERVICE, repo="", subject=origin, data=data)
-
-
-def vkey(name: str, public: bytes) -> str:
-    """Return a C2SP verifier key: name, key id, type and key (signed-note, "Verifier keys")."""
-    typed = VKEY_ED25519 + public
-    key_id = hashlib.sha256(name.encode() + b"\n" + typed).hexdigest()[:8]
-    return f"{name}+{key_id}+{b64encode(typed).decode()}"
-
-
-def origin_of(settings: Settings) -> str:
-    """Return the origin of the ledger in the data folder.
-
-    Raises:
-        SettingsError: Nothing has begun there.
-    """
-    from audit import stores
-
-    if not settings.database.exists():
-        raise SettingsError(f"nothing has begun in {settings.data}", mend=BEGIN)
-    connection = stores.open_reader(settings.database)
-    try:
-        body = connection.execute("select body from ledger_entry where seq=0").fetchone()
-    finally:
-        connection.close()
-    if body is None:
-        raise SettingsError(f"{settings.database} has no first entry")
-    return str(json.loads(body[0])["log"])
-
-
-def _secret_file(path: Path, data: bytes) -> None:
-    """Write a file that only its owner can read, and that was never anything else."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

@@ -9,15 +9,20 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import sys
 import tempfile
 from pathlib import Path
 
-from governance.adapters import settings
+from governance.adapters import clock, resources, settings
+from governance.adapters.seat import private_file
 from governance.entrypoints import terminal
 from governance.entrypoints.playground import Playground, Seated
 from governance.errors import GovernanceError
+from governance.tell.reports import periods
 
-AGENTS = {"dev-a": "family-one", "dev-b": "family-two", "qa-a": "family-two"}
+REPORTED = 45
+"""Lines of the report that are shown: what to do, the figures, what landed and what was refused."""
+AGENTS = ("dev-a", "dev-b", "qa-a")
 
 
 def tell(folder: Path | None, *, serving: bool) -> int:
@@ -26,9 +31,11 @@ def tell(folder: Path | None, *, serving: bool) -> int:
     listen = found.listen if serving else f"127.0.0.1:{_free_port()}"
     where = Path(tempfile.mkdtemp(prefix="twinseal-")) if folder is None else folder.resolve()
     where.mkdir(parents=True, exist_ok=True)
-    play = Playground(where, listen=listen)
+    play = Playground(where, listen=listen, policy=_policy(where / "policy"))
     try:
         story(play)
+        if serving:
+            _pages(play)
         _next(play, serving=serving)
         if serving:
             play.wait()
@@ -42,16 +49,28 @@ def tell(folder: Path | None, *, serving: bool) -> int:
     return 1 if play.mistakes else 0
 
 
+def _policy(folder: Path) -> Path:
+    """Write the policy of the demo: the one that ships, but every change is drawn. The story must be told the same."""
+    folder.mkdir(exist_ok=True)
+    for name in ("policy.yaml", "roles.yaml"):
+        text = (resources.folder("policies") / name).read_text(encoding="utf-8")
+        (folder / name).write_text(text.replace("\n  percent: 10\n", "\n  percent: 100\n"), encoding="utf-8")
+    return folder / "policy.yaml"
+
+
 def story(play: Playground) -> None:
     """Tell every chapter."""
-    terminal.say("Twinseal demo. It holds all private keys in one folder; in earnest each stays where it is used.")
+    terminal.say("Twinseal demo. It holds all private keys and the owner's app in one folder;")
+    terminal.say("in earnest each stays where it is used.")
     play.chapter("A service begins, and its first owner enrols")
     play.begin()
-    play.chapter("The owner enrols three agents; each makes its own key and proves that it holds it")
-    seats = {name: play.enroll(name, model_family=family) for name, family in AGENTS.items()}
+    play.chapter("What only a person may do needs a second factor: the owner enrols an authenticator app")
+    play.second_factor()
+    play.chapter("The owner enrols three agents, in one prompt; each makes its own key and proves that it holds it")
+    seats = play.enroll_all(*AGENTS)
     play.chapter("A bare repository is put under governance")
-    play.govern("demo", seats.values())
-    dev_a, dev_b, qa_a = (seats[name] for name in AGENTS)
+    play.govern("demo", seats)
+    dev_a, dev_b, qa_a = seats
     _first_change(play, dev_a, dev_b, qa_a)
     _small_change(play, dev_a)
     _bad_pushes(play, dev_a, dev_b)
@@ -59,6 +78,8 @@ def story(play: Playground) -> None:
     play.owner.twinseal("ledger", "verify")
     play.owner.twinseal("ledger", "rebuild", "--check")
     play.owner.twinseal("ledger", "tail", "-n", "6")
+    play.chapter("The day in one report: every morning by mail to the owner, and whenever somebody asks")
+    play.owner.twinseal("report", "daily", "--date", str(periods.day_of(clock.now(), "UTC")), most=REPORTED)
 
 
 def _first_change(play: Playground, dev_a: Seated, dev_b: Seated, qa_a: Seated) -> None:
@@ -72,6 +93,11 @@ def _first_change(play: Playground, dev_a: Seated, dev_b: Seated, qa_a: Seated) 
     dev_b.twinseal("sign-off", "1", "--approve")
     dev_a.push("HEAD:refs/heads/main", refused="four_eyes.missing_sign_offs")
     qa_a.twinseal("sign-off", "1", "--approve")
+    play.chapter("One change in ten is drawn for a third review, in this demo every one: who it is, no author can know")
+    dev_a.push("HEAD:refs/heads/main", refused="tertiary.drawn")
+    seat = str(play.owner.seat)
+    play.owner.twinseal("token", "issue", "owner", "--repo", "demo", "--keep", seat)
+    play.owner.twinseal("review", "tertiary", "1", "--approve", "--reason", "it does what it says", "--repo", "demo")
     dev_a.push("HEAD:refs/heads/main")
 
 
@@ -98,21 +124,33 @@ def _bad_pushes(play: Playground, dev_a: Seated, dev_b: Seated) -> None:
     dev_a.reset()
     dev_a.push("+HEAD~1:refs/heads/main", refused="ref_rules.protected_rewound")
     dev_a.push(":refs/heads/main", refused="ref_rules.protected_deleted")
-    dev_a.push("HEAD:refs/replace/0123456789012345678901234567890123456789", refused="ref_rules.namespace")
+    dev_a.push("HEAD:refs/replace/0123", refused="ref_rules.namespace")
     dev_a.push("HEAD:refs/heads/Main", refused="ref_rules.look_alike")
+
+
+def _pages(play: Playground) -> None:
+    """Give the owner a password for the pages, for whoever looks around afterwards."""
+    play.chapter("The owner sets a password, to log in to the pages with it and a code")
+    file = play.owner.seat / "password"
+    private_file(file, clock.token() + "\n")
+    play.owner.twinseal("account", "password", "--file", str(file))
 
 
 def _next(play: Playground, *, serving: bool) -> None:
     play.chapter("What to do next")
     if serving:
         about = json.loads(play.owner.quiet("status", "--json"))
-        terminal.say(f"  The service {about['log']} goes on at {play.url}; stop it with Ctrl-C. In another terminal:")
-        terminal.say(f"    export TWINSEAL_SEAT={play.owner.seat}")
-        terminal.say("    twinseal status        twinseal principal list        twinseal policy show")
-        terminal.say(f"    export TWINSEAL_SEAT={play.folder}/dev-a")
-        terminal.say("    twinseal change list --state all")
+        terminal.say(f"  The service {about['log']} goes on at {play.url}; Ctrl-C stops it and removes all of it.")
+        terminal.say(f"  In a browser: log in as owner. Password: {(play.owner.seat / 'password').read_text().strip()}")
+        if play.owner.app is not None:
+            terminal.say(f"  For the code, give an authenticator app this secret: {play.owner.app.secret}")
+        terminal.say("  In another terminal, as the owner:")
+        terminal.say(f"    export PATH={Path(sys.executable).parent}:$PATH TWINSEAL_SEAT={play.owner.seat}")
+        terminal.say(f"    export TWINSEAL_DATA={play.folder}/data TWINSEAL_STATE={play.folder}/state")
+        terminal.say("    twinseal status        twinseal change list --state all        twinseal principal list")
+        terminal.say("    twinseal doctor        twinseal report daily                   twinseal otp verify")
     else:
-        terminal.say("  make run          the same, and it goes on serving")
+        terminal.say("  make run          the same, and it goes on serving: pages, commands, reports to look at")
         terminal.say("  README.md         put a repository of your own under governance")
         terminal.say("  SECURITY.md       what each rule claims, and what it does not")
     if play.mistakes:

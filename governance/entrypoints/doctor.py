@@ -8,48 +8,67 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from audit import reads, stores
+from audit import keys, reads, stores
 from audit.errors import AuditError
-from audit.stores import Connection
-from audit.verify import read_mark
+from audit.stores import Connection, sqlite
 from governance.adapters import clock, git, hook_files, processes
 from governance.adapters.settings import BEGIN, Settings
-from governance.errors import GovernanceError
+from governance.entrypoints import (
+    doctor_channels,
+    doctor_database,
+    doctor_people,
+    doctor_telling,
+    evidence,
+    opening,
+)
+from governance.entrypoints.findings import Finding
+from governance.errors import GovernanceError, SettingsError
 from governance.hosts import HOSTS, Host, Level
-from governance.state import read, status
+from governance.state import job_runs, read, status, stops
+from governance.stops import thawing
+from governance.timetable import MINUTE_MS
 
 GIT_LEAST = (2, 38)
 """`merge-tree --write-tree` came with 2.38."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at. `level` is good, warn or bad; bad means that a rule may not hold."""
-
-    level: str
-    what: str
-    said: str
-    mend: str = ""
+ROOM = 1 << 30
+"""Bytes that should be free where the ledger and its mark are kept."""
 
 
 def examine(settings: Settings) -> list[Finding]:
     """Return every finding, the machine's first, then the service's, then each repository's."""
-    found = [*_tools(), *_folders(settings)]
-    if not settings.database.exists():
-        return [*found, Finding("bad", "ledger", f"nothing has begun in {settings.data}", BEGIN)]
+    found = [*_tools(), *_folders(settings), *_address(settings)]
+    try:
+        begun = opening.begun(settings)
+    except AuditError as exc:
+        return [*found, Finding("bad", "ledger", str(exc), "Is the server there, and TWINSEAL_DATABASE right?")]
+    if not begun:
+        return [*found, Finding("bad", "ledger", f"nothing has begun in {settings.where}", BEGIN)]
     found.append(_service(settings))
+    try:
+        opening.demand_version(settings)
+    except SettingsError as exc:  # What they say then is not to be read, and may lack whole tables.
+        return [*found, Finding("bad", "ledger", str(exc), exc.mend)]
     try:
         connection = stores.open_reader(settings.database)
     except AuditError as exc:
         return [*found, Finding("bad", "ledger", str(exc), "twinseal ledger verify")]
     try:
+        if stores.is_postgres(settings.database):
+            found += doctor_database.server(connection)
         found += _ledger(settings, connection)
+        found += doctor_channels.channels(connection, settings)
+        found += _frozen_everywhere(connection)
+        found += _jobs(connection)
+        found += doctor_telling.told(settings, connection)
         for repository in read.repositories(connection):
             found += _repository(connection, repository, settings)
+    except connection.Error as exc:
+        said = f"the database cannot be read: {exc}"
+        found.append(Finding("bad", "ledger", said, "Stop the service, keep a copy: twinseal ledger verify"))
     finally:
         connection.close()
     return found
@@ -57,7 +76,7 @@ def examine(settings: Settings) -> list[Finding]:
 
 def _tools() -> Iterator[Finding]:
     try:
-        stores.check_version()
+        sqlite.check_version()
         yield Finding("good", "sqlite", "the bundled version is free of the WAL-reset bug")
     except AuditError as exc:
         yield Finding("bad", "sqlite", str(exc), "pip install pysqlite3")
@@ -85,6 +104,17 @@ def _folders(settings: Settings) -> Iterator[Finding]:
     for folder in (data, state):
         if folder.exists() and folder.stat().st_mode & 0o077:
             yield Finding("bad", "folder", f"{folder} can be read by others", f"chmod 700 {folder}")
+        if folder.exists() and (free := shutil.disk_usage(folder).free) < ROOM:
+            said = f"{free >> 20} MiB are free at {folder}: once it is full, every push is refused"
+            yield Finding("warn", "room", said, "Make room; nothing that was acknowledged is lost meanwhile.")
+
+
+def _address(settings: Settings) -> Iterator[Finding]:
+    parts = urlsplit(settings.public_url)
+    if parts.scheme != "https" and parts.hostname not in {"127.0.0.1", "::1", "localhost"}:
+        said = f"{settings.public_url} is plain http: whoever is on the way reads tokens, passwords and sessions"
+        mend = "Put TLS before it, and set TWINSEAL_URL to its https address."
+        yield Finding("warn", "address", f"{said}; and there can be no passkeys", mend)
 
 
 def _service(settings: Settings) -> Finding:
@@ -107,29 +137,56 @@ def _ledger(settings: Settings, connection: Connection) -> Iterator[Finding]:
     head = reads.head(connection)
     yield Finding("good", "ledger", f"{head.size} entries; check them all with: twinseal ledger verify")
     try:
-        mark = read_mark(settings.state / "high-water")
-    except (OSError, ValueError) as exc:
-        yield Finding("bad", "high-water mark", f"cannot be read: {exc}", "A roll-back would go unseen.")
-        return
-    if mark.size > head.size:
-        said = f"says {mark.size} entries, the ledger has {head.size}: it was rolled back"
-        yield Finding("bad", "high-water mark", said, "Stop, and find out who restored what.")
-    else:
-        yield Finding("good", "high-water mark", f"at {mark.size} of {head.size} entries")
+        opening.mark(settings).check(connection, keys.read(connection))
+        yield Finding("good", "high-water mark", "the ledger continues what was last said of it outside")
+    except AuditError as exc:
+        yield Finding("bad", "high-water mark", str(exc), "Stop, and find out who restored what.")
+    yield _witnesses(settings)
     overview = status.overview(connection)
     if overview["humans"] == 0:
         yield Finding("bad", "people", "no owner is enrolled", "twinseal key enroll")
     elif overview["single_person"]:
         yield Finding("warn", "people", "one person is enrolled; records say single_person", "Enrol a second owner.")
-    yield Finding("warn", "second factor", "not in this version: an owner acts by key and token alone")
+    yield from doctor_people.factors_of(connection)
+
+
+def _witnesses(settings: Settings) -> Finding:
+    try:
+        policy = evidence.witnesses(settings)
+    except SettingsError as exc:
+        return Finding("bad", "witnesses", str(exc), "Set TWINSEAL_WITNESSES to a tlog-policy file.")
+    if policy is None:
+        said = "none: whoever holds database and mark can set both back, and only clones would tell"
+        return Finding("warn", "witnesses", said, "twinseal witness serve, elsewhere; then TWINSEAL_WITNESSES=FILE")
+    return Finding("good", "witnesses", policy.said)
+
+
+def _frozen_everywhere(connection: Connection) -> Iterator[Finding]:
+    for freeze in stops.halts(connection, at=clock.now()):
+        if not freeze.repository:
+            said = f"{freeze.scope} {freeze.value} is frozen since entry {freeze.seq}: {freeze.reason}".replace(
+                "  ", " "
+            )
+            yield Finding("warn", "freeze", said, thawing(freeze))
+
+
+def _jobs(connection: Connection) -> Iterator[Finding]:
+    """Name the jobs whose last run failed; where none did, say when one last ran."""
+    runs = job_runs.latest(connection)
+    for run in runs:
+        if run["outcome"] == job_runs.FAILED:
+            said = f"{run['name']} failed {run['attempt']} times: {run['said']}"
+            yield Finding("bad", "job", said, "Mend what it names; it is tried again when it is next due.")
+    if runs and all(run["outcome"] != job_runs.FAILED for run in runs):
+        minutes = (clock.now() - max(run["started_at"] for run in runs)) // MINUTE_MS
+        yield Finding("good", "jobs", f"{len(runs)} run by the clock, the last {minutes} minutes ago")
 
 
 def _repository(connection: Connection, repository: dict[str, Any], settings: Settings) -> Iterator[Finding]:
     name, path, host = repository["name"], Path(repository["path"]), HOSTS[repository["host"]]
+    socket = hook_files.asks(path, settings.sockets)
     try:
-        faults = hook_files.faults(
-            path, identifier=repository["id"], socket=settings.socket, dispatched=host.dispatched
-        )
+        faults = hook_files.faults(path, identifier=repository["id"], socket=socket, dispatched=host.dispatched)
         drifted = [ref for ref, _, _ in status.drift(connection, name, git.refs(path))]
     except (GovernanceError, OSError) as exc:
         yield Finding("bad", name, f"cannot be looked at: {exc}")
@@ -140,7 +197,7 @@ def _repository(connection: Connection, repository: dict[str, Any], settings: Se
         yield Finding("good", name, "hooks and configuration are in force")
     yield from _worth(repository, host)
     if repository["git_uid"] != os.getuid():
-        yield from _apart(name, path, settings.socket)
+        yield from _apart(name, path, socket)
     yield from _pins(connection, name, path)
     for lock in git.left_locks(path, now=clock.now()):
         said = f"{lock} was left by a git that was killed: the ref under it cannot move"
@@ -152,8 +209,10 @@ def _repository(connection: Connection, repository: dict[str, Any], settings: Se
     if unreviewed:
         said = f"{len(unreviewed)} refs moved without being allowed to and are unreviewed: {unreviewed[0]['ref']}"
         yield Finding("warn", name, said, f"twinseal repo check {name}")
-    for freeze in read.freezes(connection, name):
-        yield Finding("warn", name, f"frozen since entry {freeze.seq}: {freeze.reason}", f"twinseal thaw {name}")
+    for freeze in read.freezes(connection, name, at=clock.now()):
+        if freeze.repository:
+            what = f"{freeze.value} is frozen" if freeze.value else "frozen"
+            yield Finding("warn", name, f"{what} since entry {freeze.seq}: {freeze.reason}", thawing(freeze))
 
 
 def _worth(repository: dict[str, Any], host: Host) -> Iterator[Finding]:

@@ -15,14 +15,22 @@ from urllib.parse import unquote_to_bytes
 
 import structlog
 
+from audit.errors import AuditError
+from audit.transaction import Transaction
 from governance.adapters import clock, git
-from governance.errors import DeniedError, GovernanceError, NotFoundError, UnauthenticatedError
+from governance.errors import (
+    DeniedError,
+    GovernanceError,
+    NotFoundError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from governance.people import tokens
 from governance.people.sessions import Sessions
 from governance.people.tokens import Caller
 from governance.reconcile import Reconciler
 from governance.service import Service
-from governance.state import read
+from governance.state import read, scopes
 from governance.state.fold import Tx
 
 Scope = MutableMapping[str, Any]
@@ -36,10 +44,23 @@ ROUTES = {
     ("POST", "git-receive-pack"),
 }
 """Smart HTTP only. Dumb HTTP serves files and runs no hooks; it is not offered."""
+STATUS = ((UnauthenticatedError, 401), (DeniedError, 403), (UnavailableError, 503))
+"""Everything else is a 404."""
 SERVICES = frozenset({"git-upload-pack", "git-receive-pack"})
 CHUNK = 64 * 1024
 
 log = structlog.get_logger()
+
+
+FLUSH = b"0000"
+_WORDS = (
+    b"\x03twinseal: git stopped this push after it was allowed, as it does where a freeze or a veto has come since.\n"
+)
+BROKE = b"%04x%b" % (4 + len(_WORDS), _WORDS) + FLUSH
+"""What ends the answer of a receive-pack that ended without one: gitprotocol-pack(5), an error in the side band.
+
+Where the transaction hook refuses, git 2.39 dies without a report, and its own client would wait for it for ever.
+"""
 
 
 class Front:
@@ -56,10 +77,17 @@ class Front:
         try:
             name, route, service = _route(scope)
             caller = self._caller(scope, name)
+            if service == "git-receive-pack" and caller.scope != scopes.ACT:
+                await asyncio.to_thread(self._service.act, caller, "push", _nothing)  # Refused, and recorded.
             repository = read.repository(self._look, name)
             _ours(repository)
         except GovernanceError as exc:
             await _refuse(send, exc)
+            return
+        except AuditError as exc:
+            log.warning("front.no_record", error=str(exc))
+            mend = "Try again in a moment; the service's log knows more."
+            await _refuse(send, UnavailableError("the record cannot be read just now", mend=mend))
             return
         session = clock.nonce()
         with self._sessions.opened(session, caller):
@@ -70,7 +98,7 @@ class Front:
 
     def _caller(self, scope: Scope, repository: str) -> Caller:
         header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        caller = tokens.authenticate(self._look, *tokens.presented(header), now=self._service.clock())
+        caller = tokens.authenticate(self._look, *tokens.presented(header), now=self._service.now(self._look))
         if caller.repository != repository:
             raise DeniedError(f"this token does not open {repository}", code="token.other_repository")
         return caller
@@ -105,6 +133,10 @@ class Front:
         }
 
 
+def _nothing(tx: Transaction) -> None:
+    """Do nothing: what matters is whether this caller may do anything."""
+
+
 def _ours(repository: dict[str, Any]) -> None:
     """Refuse a repository that is reached another way: there the git user serves it, and names who pushes."""
     if repository["host"] != "front":
@@ -135,7 +167,7 @@ def _route(scope: Scope) -> tuple[str, str, str]:
 
 
 async def _refuse(send: Send, exc: GovernanceError) -> None:
-    status = 401 if isinstance(exc, UnauthenticatedError) else 403 if isinstance(exc, DeniedError) else 404
+    status = next((number for kind, number in STATUS if isinstance(exc, kind)), 404)
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
     if status == 401:  # noqa: PLR2004 - RFC 9110, 15.5.2
         headers.append((b"www-authenticate", b'Basic realm="twinseal", charset="UTF-8"'))
@@ -152,7 +184,7 @@ async def _relay(env: dict[str, str], receive: Receive, send: Send) -> None:
     )
     feeding = asyncio.create_task(_feed(child, receive))
     try:
-        await _answer(child, send)
+        await _answer(child, send, pushed=env["PATH_INFO"].endswith("/git-receive-pack"))
     finally:
         feeding.cancel()
         # A client that hangs up does not stop a push that has been handed to git: it ends as git ends it.
@@ -179,7 +211,7 @@ async def _feed(child: asyncio.subprocess.Process, receive: Receive) -> None:
         return
 
 
-async def _answer(child: asyncio.subprocess.Process, send: Send) -> None:
+async def _answer(child: asyncio.subprocess.Process, send: Send, *, pushed: bool) -> None:
     stdout = child.stdout
     if stdout is None:
         return
@@ -197,6 +229,9 @@ async def _answer(child: asyncio.subprocess.Process, send: Send) -> None:
         elif name:
             headers.append((name.lower(), value.strip()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
+    tail = b""
     while chunk := await stdout.read(CHUNK):
+        tail = (tail + chunk)[-len(FLUSH) :]
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
+    broke = pushed and tail not in {b"", FLUSH}
+    await send({"type": "http.response.body", "body": BROKE if broke else b""})

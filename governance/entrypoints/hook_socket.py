@@ -81,7 +81,12 @@ class HookSocket:
         except FactsError as exc:
             log.warning("hook.malformed", code=exc.code, uid=uid)
             return Answer(UNDECIDED, f"twinseal: {exc} ({exc.code})\n")
-        return await self._push(hello, reader, writer, uid)
+        try:
+            return await self._push(hello, reader, writer, uid)
+        except AuditError as exc:
+            log.warning("push.no_record", error=str(exc))
+            said = "the record cannot be read or written just now, so this could not be decided; push again in a moment"
+            return Answer(UNDECIDED, f"twinseal: {said}\nCould not decide, so refused (record.failed).\n")
 
     def _asker(self, hello: gathered.Hello, uid: int) -> Asker:
         return Asker(uid, uid == os.getuid(), self._sessions.get(hello.session))

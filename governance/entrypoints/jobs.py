@@ -1,12 +1,15 @@
-"""What runs by itself: reading spools and landing what is queued every second, comparing refs every minute."""
+"""What runs by itself every second: spools, locks, the landing queue. What is due less often: `timed`."""
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import structlog
 
+from governance.coordinate import confirming, granting
+from governance.entrypoints.disowned import Audits
 from governance.lander import Lander
 from governance.reconcile import Reconciler
 from governance.service import Service
@@ -14,10 +17,8 @@ from governance.state import read
 
 SPOOL_S = 1.0
 LAND_S = 0.5
-CHECK_EVERY = 60
-"""Spool rounds between two full comparisons."""
 SOONER_EVERY = 5
-"""The same where a push is under way."""
+"""Spool rounds between two comparisons of a repository where a push is under way."""
 
 log = structlog.get_logger()
 
@@ -28,35 +29,46 @@ class Jobs:
     def __init__(self, service: Service, reconciler: Reconciler) -> None:
         self._service = service
         self._reconciler = reconciler
+        self._audits = Audits(service)
 
     async def run(self) -> None:
         """Run until cancelled. Nothing that happens in a round ends the rounds: that would blind us in silence."""
         rounds = 0
         while True:
-            try:
-                await asyncio.to_thread(self._round, rounds)
-            except Exception:
-                log.exception("jobs.failed")
+            for job in (partial(self._round, rounds), self._unconfirmed, self._audits.round):
+                try:
+                    await asyncio.to_thread(job)
+                except Exception:
+                    log.exception("jobs.failed")
             rounds += 1
             await asyncio.sleep(SPOOL_S)
 
     def _round(self, rounds: int) -> None:
+        try:
+            granting.tick(self._service)
+        except Exception:
+            log.exception("locks.failed")
         with self._service.read() as tx:
             repositories = read.repositories(tx)
             sql = "select distinct repository from reservation where state='reserved'"
             waiting = {row[0] for row in tx.execute(sql).fetchall()}
         for repository in repositories:
             name, path = repository["name"], Path(repository["path"])
-            whole = rounds % CHECK_EVERY == 0
-            due = whole or (name in waiting and rounds % SOONER_EVERY == 0)
+            first = rounds == 0  # What happened while we were away; every minute after that, `timed.compare`.
             try:
-                self._look(name, path, due=due, hooks=whole)
+                self._look(name, path, due=first or (name in waiting and rounds % SOONER_EVERY == 0), hooks=first)
             except Exception:
                 log.exception("reconcile.failed", repository=name)  # The other repositories are looked at all the same.
+
+    def _unconfirmed(self) -> None:
+        held = confirming.hold(self._service)
+        if held:
+            log.warning("decisions.not_confirmed", decisions=held)
 
     def _look(self, name: str, path: Path, *, due: bool, hooks: bool) -> None:
         if not due:
             self._reconciler.drain(name, path)
+            self._reconciler.tick(name, path)
             return
         drifted = self._reconciler.check(name, path, hooks=hooks)
         if drifted:

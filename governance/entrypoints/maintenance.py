@@ -20,6 +20,7 @@ from governance.record import SERVICE, Kind, legible
 from governance.service import Service
 from governance.state import read, status
 from governance.state.fold import Tx
+from governance.stops import thawing
 
 LONG_S = 12 * 3600
 END_LIMIT = 64 * 1024
@@ -54,10 +55,12 @@ class Maintenance:
         name = repository["name"]
         self._reconciler.check(name, Path(repository["path"]))
         with self._service.read() as tx:
-            freezes, refs = read.freezes(tx, name), status.refs(tx, name)
+            at = self._service.now(tx)
+            freezes = [freeze for freeze in read.freezes(tx, name, at=at) if freeze.whole]
+            refs = status.refs(tx, name)
         if freezes:
             said = f"{name} is frozen since entry {freezes[0].seq}: {freezes[0].reason}"
-            raise ConflictError(said, code="maintain.frozen", mend=f"twinseal thaw {name}")
+            raise ConflictError(said, code="maintain.frozen", mend=thawing(freezes[0]))
         draft = Draft(Kind.MAINTENANCE_BEGUN.value, SERVICE, name, name, {"refs": len(refs)})
         begun = self._service.ledger.run(lambda tx: tx.append(draft).seq)
         lines = []

@@ -81,6 +81,36 @@ class RotateRequest(SignedStatement, KeyRequest):
     proof: Armored
 
 
+class FactorRequest(SignedStatement):
+    """A new authenticator app: its secret, a code of it, and a recovery code where no other factor is left."""
+
+    secret: Annotated[str, Field(min_length=32, max_length=64, description="In base32, 160 bits.")]
+    code: Annotated[str, Field(max_length=16, description="What the app shows now.")]
+    recovery: Annotated[str, Field(max_length=64)] = ""
+
+
+class PromptRequest(Strict):
+    """Statements that need a second factor, to be shown and approved together."""
+
+    items: Annotated[
+        list[SignedStatement], Field(min_length=1, max_length=20, description="As they will be handed in.")
+    ]
+
+
+class AnswerRequest(Strict):
+    """An approval: the digest that was shown, typed back, and a code or a passkey's assertion."""
+
+    digest: Annotated[str, Field(max_length=16, examples=["7k3m9x"])]
+    code: Annotated[str, Field(max_length=16, examples=["123456"])] = ""
+    assertion: Annotated[dict[str, Any] | None, Field(max_length=20, description="As a browser gives it.")] = None
+
+
+class DenyRequest(Strict):
+    """Why not; may be empty."""
+
+    reason: Annotated[str, Field(max_length=200, description="In a few words.")] = ""
+
+
 class Done(Strict):
     """What was recorded, and under which entry. `done` names what the act was about; some answers hold a secret."""
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from audit.errors import AuditError
 from governance import errors
+from governance.entrypoints import browsing, pages
 
 STATUS: tuple[tuple[type[Exception], int], ...] = (
     (errors.UnauthenticatedError, 401),
@@ -25,6 +26,8 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
 )
 """First match counts; subclasses stand before what they derive from."""
 
+BROKE = "the service could not answer; the log knows more"
+
 log = structlog.get_logger()
 
 
@@ -37,31 +40,45 @@ def problem(status: int, code: str, detail: str, *, mend: str = "") -> JSONRespo
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
+def answered(request: Request, status: int, code: str, detail: str, *, mend: str = "") -> Response:
+    """Return a refusal as whoever asked can read it: a page for a browser's window, else a problem document.
+
+    A browser that showed a name and token is asked for them again, as ever.
+    """
+    if pages.for_a_person(request) and status != 401:  # noqa: PLR2004 - RFC 9110
+        return pages.refused(status, code, detail, mend=mend)
+    return problem(status, code, detail, mend=mend)
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of this application as a problem document."""
 
     @app.exception_handler(errors.GovernanceError)
     @app.exception_handler(AuditError)
-    async def ours(request: Request, exc: Exception) -> JSONResponse:
+    async def ours(request: Request, exc: Exception) -> Response:
         status = next((number for kind, number in STATUS if isinstance(exc, kind)), 500)
         code = getattr(exc, "code", "record.failed")
         log.info("request.refused", code=code, status=status, path=request.url.path)
         if status == 500:  # noqa: PLR2004 - an error nobody expected says nothing outside
             log.error("request.broke", error=str(exc))
-            return problem(500, "internal", "the service could not answer; the log knows more")
-        return problem(status, code, str(exc), mend=getattr(exc, "mend", ""))
+            return answered(request, 500, "internal", BROKE)
+        return answered(request, status, code, str(exc), mend=getattr(exc, "mend", ""))
+
+    @app.exception_handler(browsing.LogInFirstError)
+    async def nobody(request: Request, exc: browsing.LogInFirstError) -> Response:
+        del request
+        return browsing.to_log_in(exc.path)
 
     @app.exception_handler(RequestValidationError)
-    async def malformed(request: Request, exc: RequestValidationError) -> JSONResponse:
-        del request
+    async def malformed(request: Request, exc: RequestValidationError) -> Response:
         said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors()[:5])
-        return problem(422, "request.malformed", said)
+        return answered(request, 422, "request.malformed", said)
 
     @app.exception_handler(HTTPException)
-    async def plain(request: Request, exc: HTTPException) -> JSONResponse:
-        return problem(exc.status_code, "request.http", f"{request.method} {request.url.path}: {exc.detail}")
+    async def plain(request: Request, exc: HTTPException) -> Response:
+        return answered(request, exc.status_code, "request.http", f"{request.method} {request.url.path}: {exc.detail}")
 
     @app.exception_handler(Exception)
-    async def broke(request: Request, exc: Exception) -> JSONResponse:
+    async def broke(request: Request, exc: Exception) -> Response:
         log.error("request.broke", path=request.url.path, error=repr(exc))
-        return problem(500, "internal", "the service could not answer; the log knows more")
+        return answered(request, 500, "internal", BROKE)

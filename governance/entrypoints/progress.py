@@ -6,12 +6,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int | None], None]
 
 
 @contextmanager
 def bar(what: str) -> Iterator[Progress]:
-    """Yield a function to call with (done, of how many)."""
+    """Yield a function to call with (done, of how many, or None where nobody knows)."""
     if not sys.stderr.isatty():
         yield _silent
         return
@@ -24,6 +24,6 @@ def bar(what: str) -> Iterator[Progress]:
         yield lambda done, total: shown.update(task, completed=done, total=total)
 
 
-def _silent(done: int, total: int) -> None:
+def _silent(done: int, total: int | None) -> None:
     """Show nothing."""
     del done, total

@@ -1,4 +1,4 @@
-"""Put a service together and run it: ledger, hook socket, HTTP, front, jobs. The one place that knows all the parts."""
+"""Run a service: hook socket, HTTP, jobs, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -6,122 +6,30 @@ import asyncio
 import contextlib
 import logging
 import os
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import structlog
 import uvicorn
-from fastapi import FastAPI
 
 from audit import stores
-from audit.highwater import HighWater
-from audit.ledger import Ledger
-from governance import version
-from governance.adapters import clock, processes
-from governance.adapters.gnupg_verifier import GnuPGVerifier
-from governance.adapters.seat import Seat
-from governance.adapters.sequoia import SequoiaVerifier
 from governance.adapters.settings import Settings
-from governance.adapters.verifying import EitherVerifier, inspect
-from governance.adapters.yard import GitYard, SeatKey
-from governance.entrypoints import api, api_people, api_repositories, api_review, problems, web
-from governance.entrypoints.beginning import origin_of
-from governance.entrypoints.front import PREFIX, Front
+from governance.entrypoints import timed
+from governance.entrypoints.application import application
+from governance.entrypoints.binding import bound
 from governance.entrypoints.hook_socket import HookSocket
+from governance.entrypoints.house import House, opened
 from governance.entrypoints.jobs import Jobs, land_queued
-from governance.entrypoints.limits import Limited
-from governance.entrypoints.machine import world
-from governance.errors import SettingsError
-from governance.lander import Lander
-from governance.people.enrolment import Challenges
-from governance.people.sessions import Sessions
-from governance.reconcile import Reconciler
-from governance.service import Service
+from governance.entrypoints.schedule import Schedule
+from governance.entrypoints.scrub import Scrub
+from governance.entrypoints.tell_job import tell
+from governance.review import epochs
 from governance.state import read
-from governance.state.fold import Tx, fold
-from governance.state.schema import SCHEMA
+from governance.tell import claims
 
 log = structlog.get_logger()
-
-
-@dataclass
-class House:
-    """A running service and its parts."""
-
-    settings: Settings
-    service: Service
-    look: Tx
-    sessions: Sessions
-    reconciler: Reconciler
-    lander: Lander
-
-
-@contextlib.contextmanager
-def opened(settings: Settings) -> Iterator[House]:
-    """Open ledger and state for writing, and close them in good order.
-
-    Raises:
-        SettingsError: Nothing has begun here.
-        AuditError: Another process has it, or it was rolled back or forked.
-    """
-    origin = origin_of(settings)
-    mark = HighWater(settings.state / "high-water", log=origin)
-    ledger = Ledger(settings.database, log=origin, clock=clock.now, projector=fold, schema=SCHEMA, highwater=mark)
-    verifier = EitherVerifier(SequoiaVerifier() if settings.verifier == "sequoia" else GnuPGVerifier())
-    look = stores.open_reader(settings.database)
-    try:
-        service = Service(
-            log=origin,
-            url=settings.public_url,
-            database=settings.database,
-            ledger=ledger,
-            clock=clock.now,
-            verifier=verifier,
-            reader=inspect,
-        )
-        underway: set[str] = set()
-        reconciler = Reconciler(service, world(settings.socket, underway))
-        key = SeatKey(Seat(settings.data / "lander"))
-        lander = Lander(
-            service, reconciler, GitYard(), key, process=processes.this(), nonce=clock.nonce, underway=underway
-        )
-        yield House(settings, service, look, Sessions(), reconciler, lander)
-    finally:
-        look.close()
-        verifier.close()
-        ledger.close()
-
-
-def application(house: House) -> Callable[..., Awaitable[None]]:
-    """Return the ASGI application: git below `/git/`, everything else by FastAPI."""
-    app = FastAPI(
-        title="Twinseal",
-        version=version(),
-        description="Governance of git pushes. Every act is a signed statement; every refusal has a stable code.",
-        openapi_url="/v1/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-    )
-    app.state.service = house.service
-    app.state.challenges = Challenges()
-    app.state.socket = house.settings.socket
-    app.state.reconciler = house.reconciler
-    for part in (api, api_people, api_repositories, api_review, web):
-        app.include_router(part.router)
-    problems.install(app)
-    front = Front(house.service, house.look, house.sessions, house.reconciler)
-    limited = Limited(app)
-
-    async def both(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
-        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
-            await front(scope, receive, send)
-        else:
-            await limited(scope, receive, send)
-
-    return both
 
 
 def _mark_again(house: House) -> None:
@@ -134,13 +42,31 @@ def _mark_again(house: House) -> None:
 async def listening(house: House) -> AsyncIterator[None]:
     """Serve the hook socket and run the jobs while the block lasts."""
     _mark_again(house)
+    await asyncio.to_thread(epochs.tend, house.service)  # Before the first push: nothing lands undrawn.
+    if not stores.is_postgres(house.settings.database):
+        # Nobody else has this ledger: what a killed process was sending is sent at once.
+        await asyncio.to_thread(house.service.ledger.run, claims.release)
     hooks = HookSocket(house.service, house.look, house.sessions, house.reconciler)
     server = await hooks.serve(house.settings.socket)
     jobs = Jobs(house.service, house.reconciler)
-    running = [asyncio.create_task(jobs.run()), asyncio.create_task(land_queued(house.lander))]
+    scrub = Scrub(house.service.ledger)
+    table = timed.jobs(house.service, house.reconciler, house.evidence, scrub)
+    schedule = Schedule(house.service, table, partial(timed.failing, house.service))
+    deeds = (
+        jobs.run(),
+        land_queued(house.lander),
+        house.evidence.run(),
+        asyncio.to_thread(scrub.first),
+        *(tell(house.service, channel) for channel in house.channels),
+    )
+    running = [asyncio.create_task(deed) for deed in deeds]
+    schedule.start()
     try:
         yield
     finally:
+        house.service.ending.set()
+        scrub.stop()
+        await asyncio.to_thread(schedule.stop)
         for task in running:
             task.cancel()
         server.close()
@@ -167,27 +93,28 @@ async def _serve(house: House, ready: Callable[[], None]) -> None:
     config = uvicorn.Config(
         application(house), http="httptools", lifespan="off", log_config=None, access_log=False,
         server_header=False, timeout_graceful_shutdown=5,
+        proxy_headers=False,  # Who asks, no header says: neither identity nor a limit goes by an address.
     )  # fmt: skip
-    server = uvicorn.Server(config)
+    server = _Server(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
     async with listening(house):
-        with _bound(host, port) as listener:
+        with bound(host, port, mend="Set TWINSEAL_LISTEN to another host:port.") as listener:
             ready()
             log.info("serving", url=house.settings.public_url, log=house.service.log, uid=os.getuid())
             await server.serve(sockets=[listener])
 
 
-@contextlib.contextmanager
-def _bound(host: str, port: int) -> Iterator[socket.socket]:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-        except OSError as exc:
-            said = f"{host}:{port} cannot be listened on: {exc.strerror}"
-            raise SettingsError(said, mend="Set TWINSEAL_LISTEN to another host:port.") from exc
-        listener.listen(128)
-        yield listener
+class _Server(uvicorn.Server):
+    """Ends when told to, and no more: uvicorn's own way is to let the signal kill the process after it has served.
+
+    Then nothing is closed in good order: the last checkpoint is not signed, and the mark stays behind.
+    """
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to us."""
+        yield
 
 
 def _loop() -> Callable[[], asyncio.AbstractEventLoop]:

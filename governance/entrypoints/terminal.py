@@ -88,6 +88,23 @@ def confirm(question: str) -> None:
     typer.confirm(question, abort=True)
 
 
+def interactive() -> bool:
+    """Whether somebody sits there who can be asked: not behind a pipe, nor where a script reads JSON."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and "--json" not in sys.argv
+
+
+def tell(text: str) -> None:
+    """Print lines beside the answer, on standard error."""
+    out(error=True).print("\n".join(plain(line) for line in text.split("\n")))
+
+
+def asked(question: str) -> str:
+    """Ask for a line on standard error; from a pipe, read one."""
+    import typer
+
+    return str(typer.prompt(question, err=True)).strip()
+
+
 def done(text: str) -> None:
     """Print what was done."""
     from rich.text import Text

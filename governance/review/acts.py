@@ -70,9 +70,12 @@ def thaw(
     def command(tx: Transaction, who: Principal, actor: Actor) -> dict[str, Any]:
         owner_only(who)
         body = statement.body
-        frozen = next((f.seq for f in read.freezes(tx, repository) if f.repository == repository), None)
+        standing = read.freezes(tx, repository, at=tx.now)
+        frozen = next((f.seq for f in standing if f.of_refs(repository)), None)
         if frozen is None:
-            raise NotFoundError(f"{repository} is not frozen", code="freeze.none")
+            other = next((f"twinseal thaw --freeze {f.seq}" for f in standing if f.whole), "twinseal freeze list")
+            said = f"no refs of {repository} moved behind our back: it is not frozen for that"
+            raise NotFoundError(said, code="freeze.none", mend=other)
         remediation = written(body.get("remediation"), code="thaw.remediation")
         if watch is not None and not continuity.sound(watch, continuity.known(tx, repository)):
             mend = f"twinseal hooks install {repository}"

@@ -16,9 +16,11 @@ from governance.errors import NotFoundError
 from governance.facts import UpdateFacts, size
 from governance.policy import PROPOSALS, Policy
 from governance.record import Effects, pin
+from governance.review import debts
 from governance.standing import Standing
 from governance.state import read
 from governance.state.fold import Tx
+from governance.unreviewed import asks
 
 
 def effects(tx: Tx, decision: Decision, *, handle: str) -> Effects:
@@ -113,7 +115,7 @@ def _about(update: UpdateFacts, policy: Policy, standing: Standing) -> dict[str,
         "units": measured.units,
         "files": measured.files,
         "target_tip": update.base,
-        "reasons": [record.legible(reason) for reason in needed.reasons[:10]],
+        "reasons": [record.legible(reason) for reason in (needed.reasons or asks(update, standing))[:10]],
         "high_risk": needed.high_risk,
         "paths": sorted({record.legible(c.path) for c in update.net})[:20],
     }
@@ -158,6 +160,7 @@ def shown(tx: Tx, repository: str, number: int, *, policy: Policy) -> dict[str, 
     if row is None:
         raise NotFoundError(f"{repository} has no change {number}", mend=f"twinseal change list --repo {repository}")
     change = _plain(row)
+    change["debt"] = debts.with_change(tx, repository)
     change["binding"] = binding(change, repository=repository, policy_digest=policy.digest)
     change["landing"] = landing(tx, repository, number)
     change["sign_offs"] = [
@@ -169,6 +172,7 @@ def shown(tx: Tx, repository: str, number: int, *, policy: Policy) -> dict[str, 
             "current": s.head == change["head"] and s.policy_digest == policy.digest,
             "withdrawn": s.withdrawn,
             "spent": s.spent,
+            "settled": s.settled,
         }
         for s in read.sign_offs(tx, repository, number, diff_digest=change["diff_digest"])
     ]
@@ -179,6 +183,8 @@ def binding(change: dict[str, Any], *, repository: str, policy_digest: str) -> d
     """Return what a sign-off of the current patch set binds, and what its signer is shown."""
     names = ("target", "head", "base", "tree", "diff_digest", "patch_set")
     bound = {name: change[name] for name in names}
+    if change["debt"]:  # Left out where nothing is owed, as in sign-offs from before there was debt.
+        bound["debt"] = {name: change["debt"][name] for name in ("through", "digest")}
     return {"repository": repository, "change": change["number"], "policy_digest": policy_digest, **bound}
 
 

@@ -157,6 +157,12 @@ def still_asked(tx: Transaction, asked: Landing) -> None:
         raise DeniedError(said, code="landing.asker_revoked", mend="Somebody else with a part in it may ask.")
 
 
+def is_over(tx: Transaction, asked: Landing) -> bool:
+    """Whether a landing has ended, one way or another. Call under the lock."""
+    sql = "select 1 from landing where seq=? and closed_seq is null"
+    return tx.execute(sql, (asked.seq,)).fetchone() is None
+
+
 def refused(asked: Landing, *, code: str, message: str, actor: Actor) -> Draft:
     """Return the entry of a landing that was refused; the change stays open. Paths in the message may be any bytes."""
     data = {"asked": asked.seq, "change": asked.change, "code": code, "message": legible(message, MESSAGE_LIMIT)}

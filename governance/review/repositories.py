@@ -21,6 +21,7 @@ from governance.review.registering import SHOWN, mode_of, registered
 from governance.service import Service
 from governance.standing import Principal
 from governance.state import read, status
+from governance.stops import REFS, thawing
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def _at_rest(tx: Transaction, name: str, horizon: int) -> None:
     kinds = (Kind.PUSH_DECIDED.value, Kind.PUSH_APPLIED.value)
     sql = "select 1 from ledger_entry where repo=? and seq>? and kind in (?,?) limit 1"
     since = tx.execute(sql, (name, horizon, *kinds)).fetchone()
-    if since or not read.freezes(tx, name):
+    if since or not any(freeze.rule == REFS for freeze in read.freezes(tx, name)):
         idle(tx, name, pins=True)  # A baseline forgets what is reserved: a pin would be lost, or made and unknown.
     if since:
         said = f"{name} moved while it was looked at"
@@ -101,9 +102,9 @@ def idle(tx: Transaction, name: str, *, pins: bool = False) -> None:
     """
     sql = (
         "select count(*) from reservation where repository=? and state='reserved' "
-        "and (? or ref not like 'refs/changes/%')"
+        "and (?=1 or ref not like 'refs/changes/%')"
     )
-    if waiting := tx.execute(sql, (name, pins)).fetchone()[0]:
+    if waiting := tx.execute(sql, (name, int(pins))).fetchone()[0]:
         said = f"{waiting} ref moves of {name} are under way"
         raise ConflictError(said, code="repository.busy", mend="Try again in a moment.")
 
@@ -117,9 +118,9 @@ def set_mode(service: Service, caller: Caller, statement: Statement, repository:
         known, mode = read.repository(tx, repository), mode_of(statement.body)
         if known["mode"] == mode:
             raise ConflictError(f"{repository} is in mode {mode} already", code="repository.mode_already")
-        if freezes := read.freezes(tx, repository):
+        if freezes := [freeze for freeze in read.freezes(tx, repository, at=tx.now) if freeze.whole]:
             said = f"{repository} is frozen since entry {freezes[0].seq}"
-            raise ConflictError(said, code="repository.frozen", mend=f"twinseal thaw {repository}")
+            raise ConflictError(said, code="repository.frozen", mend=thawing(freezes[0]))
         idle(tx, repository)  # What was let through lands before the rules hold, or not at all.
         unreviewed = len([line for line in status.lapses(tx, repository) if line["state"] != "frozen"])
         data = {"mode": mode, "unreviewed": unreviewed, "statement": statement.kept()}

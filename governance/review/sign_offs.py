@@ -62,7 +62,8 @@ def given(
             mend=f"Its author rebases onto {change['target']} (or amends), pushes again, and asks again.",
         )
     authors = _authors(tx, repository, change["number"], roster)
-    why = excluded_because(by, authors, roster, profile=policy.profile)
+    families = policy.controls.approval.distinct_families
+    why = excluded_because(by, authors, roster, profile=policy.profile, families=families)
     if why:
         raise DeniedError(why, code="sign_off.not_eligible")
     data = {

@@ -127,6 +127,9 @@ def status(as_json: AsJson = False) -> None:
         rows,
         empty="no repository is governed yet",
     )
+    for frozen in found["freezes"]:
+        name = " ".join(filter(None, (frozen["scope"], frozen["value"] or frozen["repository"])))
+        terminal.say(f"{name} is frozen since entry {frozen['seq']}: {frozen['reason']}", style="yellow")
 
 
 def _state(repository: dict[str, Any]) -> str:

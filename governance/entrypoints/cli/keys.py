@@ -81,6 +81,9 @@ def enroll(
         return
     terminal.done(f"{answer['principal']} holds key {fingerprint} (entry {answer['entry']})")
     _configure(lines)
+    people = Client(acting.url(here), here.token()).get("/principals")["items"]
+    if any(one["name"] == answer["principal"] and one["kind"] == "human" for one in people):
+        terminal.say("Next, within 15 minutes, in which it counts at once:  twinseal otp enroll")
 
 
 def _configure(lines: list[str]) -> None:

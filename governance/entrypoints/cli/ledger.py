@@ -1,97 +1,199 @@
-"""`ledger`: verify, read and rebuild, on the database file itself; the service need not run."""
+"""`ledger`: verify, read, prove, export and rebuild; on the database itself, the service need not run."""
 
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from governance.entrypoints.cli import ledger_upkeep
 from governance.entrypoints.cli.options import AsJson, group
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
-    ledger = group(app, "ledger", "Verify, read and rebuild the ledger.")
-    ledger.command("verify")(verify)
-    ledger.command("tail")(tail)
-    ledger.command("show")(show)
-    ledger.command("rebuild")(rebuild)
+    ledger = group(app, "ledger", "Verify, read, prove, export and look after the ledger.")
+    for command in (verify, tail, show, prove, export, checkpoint, rebuild):
+        ledger.command(command.__name__)(command)
+    ledger_upkeep.add_to(ledger)
 
 
+EVERYTHING = 1_000_000_000
 File = Annotated[Path | None, typer.Option("--file", help="A ledger file; this service's own if not named.")]
 
 
-def _opened(file: Path | None) -> Any:  # noqa: ANN401 - the driver is loaded with the command
+def _opened(file: Path | None = None) -> Any:  # noqa: ANN401 - the driver is loaded with the command
     from audit import stores
     from governance.adapters import settings
+    from governance.entrypoints import opening
     from governance.errors import SettingsError
 
-    where = file or settings.load().database
-    if not where.exists():
-        raise SettingsError(
-            f"{where} does not exist", mend="Set TWINSEAL_DATA to where it has begun, or name the ledger: --file PATH"
-        )
-    return stores.open_reader(where)
+    found = settings.load()
+    if file is None and not opening.begun(found):
+        mend = "Set TWINSEAL_DATA or TWINSEAL_DATABASE to where it has begun, or name the ledger: --file PATH"
+        raise SettingsError(f"{found.where} does not exist", mend=mend)
+    if file is not None and not file.exists():
+        raise SettingsError(f"{file} does not exist", mend="Name a ledger file: --file PATH")
+    return stores.open_reader(file or found.database)
 
 
 def verify(
-    file: File = None,
-    mark: Annotated[Path | None, typer.Option(help="A high-water mark; this service's own if not named.")] = None,
+    what: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A database, an export, tiles, entries or a proof; this service's own ledger if not named."
+        ),
+    ] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(help="A checkpoint found elsewhere: a note, a mail, a clone. May be given more than once."),
+    ] = None,
+    key: Annotated[list[str] | None, typer.Option(help="The ledger key you know, from when it began.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Whose cosignatures it must have (a tlog-policy file).")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check every entry, the chain and the mark; exit 0 valid, 1 not valid, 3 could not tell."""
+    """Check every entry, chain, tree, signatures and the mark; exit 0 valid, 1 not valid, 3 could not tell."""
     from audit import verify as verifier
     from governance.adapters import settings
     from governance.entrypoints import terminal
     from governance.entrypoints.progress import bar
-    from governance.errors import SettingsError
 
     found = settings.load()
-    database = file or found.database
-    if file is None and not database.exists():
-        raise SettingsError(f"nothing has begun in {found.data}", mend=f"{settings.BEGIN}; or --file PATH")
-    own = found.state / "high-water" if file is None else None
-    against = mark or own
+    own = [found.state / "high-water"] if what is None and (found.state / "high-water").exists() else []
+    demands = verifier.Demands((*own, *(against or ())), tuple(key or ()), policy)
     with bar("verifying") as progress:
-        known = _mark(against) if against else None
-        report = verifier.verify_file(
-            database, mark=known, progress=lambda done: progress(done, known.size if known else done)
-        )
+        report = _judged(what, demands, progress)
     if as_json:
         terminal.emit(asdict(report))
     elif report.status == "valid":
-        terminal.done(f"{report.size} entries, unbroken from the first; head {report.head[:16]}…")
-        terminal.say(
-            "  compared with the high-water mark"
-            if against
-            else "  no mark was given: a roll-back shows only against one",
-            style="dim",
-        )
+        terminal.done(f"{report.size} entries, unbroken from the first; root {report.root}")
+        if demands.against:
+            terminal.say(f"  compared with {', '.join(map(str, demands.against))}")
+        for remark in report.remarks:
+            terminal.say(f"  {remark}", style="dim")
     else:
-        where = "" if report.first_bad is None else f"entry {report.first_bad}: "
-        terminal.failed(
-            f"{where}{report.reason}",
-            code=f"ledger.{report.status}",
-            mend="Keep a copy of the file, then tell the owner.",
-            as_json=False,
-        )
+        terminal.failed(report.reason, code=f"ledger.{report.status}", mend=_mend(report.status), as_json=False)
     raise typer.Exit({"valid": 0, "unverifiable": 3}.get(report.status, 1))
 
 
-def _mark(path: Path) -> Any:  # noqa: ANN401 - the verifier's own type, loaded with the command
-    """Return a mark, or say that without it nothing can be told of a roll-back."""
-    from audit import verify as verifier
-    from governance.errors import UnavailableError
+def _mend(status: str) -> str:
+    if status == "unverifiable":
+        return "It is neither proven nor disproven. Is it whole, and is the key given? --key, --policy"
+    return "Keep a copy of everything, then tell the owner."
 
+
+def _judged(what: Path | None, demands: Any, progress: Any) -> Any:  # noqa: ANN401 - the verifier is loaded later
+    """Judge what is named, or this service's ledger, wherever it is kept."""
+    from audit import verify as verifier
+    from governance.adapters import settings
+    from governance.entrypoints import upkeep
+
+    size = _size() if what is None else None
+    if what is not None:
+        return verifier.verify(what, demands, progress=lambda done: progress(done, size))
+    return upkeep.judged(settings.load(), demands, progress=lambda done: progress(done, size))
+
+
+def _size() -> int | None:
+    """Return how many entries there are to verify; None where that cannot be read, which the verifier will say."""
+    from audit import reads
+
+    connection = _opened()
     try:
-        return verifier.read_mark(path)
-    except (OSError, ValueError) as exc:
-        said = f"the high-water mark {path} cannot be read: {exc}"
-        mend = "A roll-back would go unseen: find the mark. Without one: --file PATH"
-        raise UnavailableError(said, mend=mend) from exc
+        return reads.size(connection)
+    except connection.Error:
+        return None
+    finally:
+        connection.close()
+
+
+def prove(
+    seq: int,
+    out: Annotated[Path | None, typer.Option(help="Where to write it; to the terminal if not named.")] = None,
+    file: File = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a proof that an entry is in the log, to be verified anywhere: twinseal ledger verify FILE."""
+    from audit import exporting, keys
+    from audit.errors import ProofError
+    from governance.entrypoints import terminal
+    from governance.errors import NotFoundError
+
+    connection = _opened(file)
+    try:
+        found, key = exporting.prove(connection, seq), keys.read(connection).current()
+    except ProofError as exc:
+        raise NotFoundError(str(exc), mend="twinseal ledger checkpoint") from exc
+    finally:
+        connection.close()
+    if out is not None:
+        out.write_bytes(found)
+    if as_json:
+        terminal.emit({"seq": seq, "proof": found.decode(), "key": str(key)})
+        return
+    if out is None:
+        sys.stdout.buffer.write(found)
+        return
+    terminal.done(f"entry {seq} is proven by {out}")
+    terminal.say(f"  check it anywhere: twinseal ledger verify {out} --key KEY   (ours: {key})", style="dim")
+
+
+def export(
+    folder: Annotated[
+        Path | None, typer.Argument(help="A folder for tiles, entries, payloads and checkpoints.")
+    ] = None,
+    since: Annotated[int, typer.Option(min=0, help="Without a folder: print entries from this number on.")] = 0,
+    limit: Annotated[int, typer.Option("-n", min=1, help="Without a folder: how many at most.")] = EVERYTHING,
+    file: File = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the ledger as files that anyone can verify; or print its entries as JSON lines, from a number on."""
+    from audit import exporting
+    from governance.entrypoints import terminal
+    from governance.entrypoints.progress import bar
+
+    if folder is not None and (since or limit != EVERYTHING):
+        raise typer.BadParameter("a folder holds all of it; --since and -n are for printing, without one")
+    connection = _opened(file)
+    try:
+        if folder is None:
+            for line in islice(exporting.lines(connection, since), limit):
+                sys.stdout.buffer.write(line)
+            return
+        with bar("exporting") as progress:
+            done = exporting.export(connection, folder, progress=progress)
+    finally:
+        connection.close()
+    if as_json:
+        terminal.emit(asdict(done))
+        return
+    terminal.done(f"{done.size} entries in {folder}, {done.files} files new")
+    terminal.say(f"  check it anywhere, with nothing of ours but one file: python verify.py {folder}", style="dim")
+
+
+def checkpoint(file: File = None, as_json: AsJson = False) -> None:
+    """Print the newest checkpoint: how much there is, its root, and who signed that. Keep it where we cannot reach."""
+    from audit import exporting
+    from audit.errors import ProofError
+    from governance.entrypoints import terminal
+    from governance.errors import NotFoundError
+
+    connection = _opened(file)
+    try:
+        point, signed = exporting.newest(connection)
+    except ProofError as exc:
+        raise NotFoundError(str(exc), mend="twinseal serve   (it signs within a second)") from exc
+    finally:
+        connection.close()
+    if as_json:
+        terminal.emit({"origin": point.origin, "size": point.size, "root": point.root.hex(), "note": signed})
+    else:
+        sys.stdout.write(signed)
 
 
 def tail(
@@ -136,13 +238,16 @@ def show(seq: int, file: File = None, as_json: AsJson = False) -> None:
     body = json.loads(rows[0].body)
     facts = body["data"].get("facts")
     document = json.loads(reads.blob(connection, facts["sha256"]) or b"null") if facts else None
+    private = reads.private(connection, seq)
     connection.close()
-    found = {"leaf": rows[0].leaf.hex(), "entry": body} | ({"facts": document} if document else {})
+    found = {"leaf": rows[0].leaf.hex(), "entry": body}
+    found |= ({"facts": document} if document else {}) | ({"private": private} if private else {})
     terminal.emit(found) if as_json else terminal.say(json.dumps(found, indent=2, sort_keys=True))
 
 
 def rebuild(
     check: Annotated[bool, typer.Option("--check", help="Only compare; name the first row that differs.")] = False,
+    archive: Annotated[Path | None, typer.Option(help="The folder that pruned entries were archived in.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Fold the ledger again from entry 0, and compare the state tables with what it says, or replace them."""
@@ -154,9 +259,9 @@ def rebuild(
     database = settings.load().database
     with bar("folding") as progress:
         report = (
-            rebuilding.compare(database, progress=progress)
+            rebuilding.compare(database, progress=progress, archive=archive)
             if check
-            else rebuilding.replace(database, progress=progress)
+            else rebuilding.replace(database, progress=progress, archive=archive)
         )
     if as_json:
         terminal.emit(report.as_dict())

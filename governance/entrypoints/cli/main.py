@@ -6,10 +6,41 @@ import sys
 
 import typer
 
-from governance.entrypoints.cli import admin, keys, landing, ledger, people, review
+from governance.entrypoints.cli import (
+    account,
+    admin,
+    alerts,
+    debt,
+    detection,
+    factors,
+    gates,
+    keys,
+    landing,
+    ledger,
+    locks,
+    people,
+    reports,
+    review,
+    stops,
+    talk,
+    tertiary,
+    witness,
+)
 from governance.errors import FactsError, GovernanceError, RecordError, SettingsError, UnavailableError
 
 DONE, REFUSED, USAGE, UNDECIDED = 0, 1, 2, 3
+
+LEDGER = {
+    "audit.locked": ("ledger.locked", "Stop the service first: on SQLite one process has the ledger."),
+    "audit.rollback": ("ledger.rollback", "Find the missing entries: a back-up, a copy. If there are none: {recover}"),
+    "audit.forked": ("ledger.fork", "Keep a copy of everything. Whose copy is the true one? If this one: {recover}"),
+    "audit.unmarked": ("ledger.unmarked", "twinseal ledger adopt --against A-CHECKPOINT-FOUND-ELSEWHERE"),
+}
+"""What the ledger's own errors are called here, and what to do next; by their code, so that none is imported."""
+RECOVER = "twinseal ledger recover --accept-loss"
+
+WIDEST = 120
+"""Columns that help takes where the terminal has so many: at 80 it cuts sentences off."""
 
 app = typer.Typer(
     name="twinseal",
@@ -17,9 +48,13 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
 )
-for room in (admin, people, keys, review, landing, ledger):
+ROOMS = (
+    admin, people, keys, factors, account, review, landing, debt, stops, locks, tertiary, gates, talk, detection,
+    alerts, reports, ledger, witness,
+)  # fmt: skip
+for room in ROOMS:
     room.add_to(app)
 
 
@@ -34,10 +69,29 @@ def main() -> None:
         sys.exit(UNDECIDED)
     except KeyboardInterrupt:
         sys.exit(130)
-    except Exception as exc:
-        if not type(exc).__module__.startswith("audit."):
+    except OSError as exc:
+        if exc.filename is None:
             raise
-        _fail(exc, "ledger.unusable", "twinseal doctor", UNDECIDED)
+        _fail(f"{exc.filename}: {exc.strerror}", "file.unusable", "", UNDECIDED)
+    except Exception as exc:
+        found = _ledger(exc)
+        if found is None:
+            raise
+        _fail(exc, *found, UNDECIDED)
+
+
+def _ledger(exc: Exception) -> tuple[str, str] | None:
+    """Return code and mending of an error of the ledger, or of the database below it; None for any other."""
+    where = type(exc).__module__.partition(".")[0]
+    if where in {"pysqlite3", "sqlite3", "psycopg"}:
+        return (
+            "ledger.unreadable",
+            "Stop the service and keep a copy. twinseal ledger verify; then a back-up: ledger restore DIR",
+        )
+    if where != "audit":
+        return None
+    code, mend = LEDGER.get(getattr(exc, "code", ""), ("ledger.unusable", "twinseal doctor"))
+    return code, mend.format(recover=RECOVER)
 
 
 def _status(exc: GovernanceError) -> int:
@@ -46,8 +100,8 @@ def _status(exc: GovernanceError) -> int:
     return UNDECIDED if isinstance(exc, (UnavailableError, FactsError, RecordError)) else REFUSED
 
 
-def _fail(exc: Exception, code: str, mend: str, status: int) -> None:
+def _fail(said: object, code: str, mend: str, status: int) -> None:
     from governance.entrypoints.terminal import failed
 
-    failed(str(exc), code=code, mend=mend, as_json="--json" in sys.argv)
+    failed(str(said), code=code, mend=mend, as_json="--json" in sys.argv)
     sys.exit(status)

@@ -20,42 +20,60 @@ def add_to(app: typer.Typer) -> None:
     principal.command("list")(list_)
     principal.command("show")(show)
     principal.command("retire")(retire)
-    token = group(app, "token", "Issue, list and revoke tokens.")
+    token = group(app, "token", "Issue, rotate, list and revoke tokens.")
     token.command("issue")(issue)
+    token.command("rotate")(rotate)
     token.command("list")(list_tokens)
     token.command("revoke")(revoke_token)
 
 
-def add(
-    name: str,
-    role: Annotated[str, typer.Option(help="A role of the policy, such as dev-a.")],
-    email: Annotated[list[str], typer.Option(help="An address it commits with; may be repeated.")],
+def add(  # noqa: PLR0913 - one for each option
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Who; several are approved together.")],
+    role: Annotated[str, typer.Option(help="A role of the policy, such as dev-a; its own name, if not named.")] = "",
+    email: Annotated[list[str] | None, typer.Option(help="An address it commits with; may be repeated.")] = None,
+    email_domain: Annotated[str, typer.Option(help="Instead: each commits with NAME@ this domain.")] = "",
     operator: Annotated[str, typer.Option(help="The person who runs an agent; you, if not named.")] = "",
     model_family: Annotated[str, typer.Option(help="For agents: which family of models.")] = "",
     delegate: Annotated[list[str] | None, typer.Option(help="Who may sign what it wrote.")] = None,
     uid: Annotated[int | None, typer.Option(help="Its uid on the git host, for the file transport.")] = None,
     secret_to: SecretTo = None,
+    secrets_to: Annotated[Path | None, typer.Option(help="Write each secret to NAME.secret in this folder.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Enrol a principal; prints the secret by which it brings its key."""
+    """Enrol principals; prints the secret by which each brings its key."""
     from governance.entrypoints import acting, terminal
 
-    body: dict[str, Any] = {
-        "name": name,
-        "role": role,
-        "operator": operator,
-        "model_family": model_family,
-        "emails": email,
-        "delegates": delegate or [],
-        "uid": uid,
-    }
-    answer = acting.act("principal.add", "/principals", body)
-    _hand_over(answer, secret_to)
+    if len(names) > 1 and (email or secret_to or uid is not None):
+        raise typer.BadParameter("of several, say --email-domain and --secrets-to")
+    if bool(email) == bool(email_domain):
+        raise typer.BadParameter("say --email or --email-domain")
+    deeds = [
+        acting.Deed(
+            "principal.add",
+            "/principals",
+            {
+                "name": name,
+                "role": role or name,
+                "operator": operator,
+                "model_family": model_family,
+                "emails": email or [f"{name}@{email_domain}"],
+                "delegates": delegate or [],
+                "uid": uid,
+            },
+        )
+        for name in names
+    ]
+    answers = acting.together(deeds)
+    if secrets_to is not None:
+        secrets_to.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, answer in zip(names, answers, strict=True):
+        _hand_over(answer, secrets_to / f"{name}.secret" if secrets_to else secret_to)
     if as_json:
-        terminal.emit(answer)
+        terminal.emit(answers[0] if len(names) == 1 else answers)
         return
-    terminal.done(f"{name} is enrolled as {role} (entry {answer['entry']})")
-    _show_secret(name, answer)
+    for name, answer in zip(names, answers, strict=True):
+        terminal.done(f"{name} is enrolled as {answer['role']} (entry {answer['entry']})")
+        _show_secret(name, answer)
 
 
 def _hand_over(answer: dict[str, Any], secret_to: Path | None) -> None:
@@ -127,7 +145,8 @@ def show(name: str, as_json: AsJson = False) -> None:
         terminal.emit({**found, "landings": updates})
         return
     keys = [f"{k['fingerprint']} since {terminal.when(k['enrolled_at'])}" + _revoked(k) for k in found["keys"]]
-    rows = {k: found[k] for k in ("name", "kind", "role", "operator", "model_family", "uid")}
+    plain = ("name", "kind", "role", "operator", "model_family", "uid")
+    rows = {k.replace("_", " "): found[k] for k in plain if found[k] not in {"", None}}
     rows["emails"], rows["keys"] = ", ".join(found["emails"]), "\n".join(keys) or "none"
     terminal.pairs(rows)
     landed.shown(updates)
@@ -151,6 +170,7 @@ def issue(
     principal: str,
     repo: Repo = "",
     days: Annotated[int, typer.Option(help="How long it is good for.")] = 30,
+    scope: Annotated[str, typer.Option(help="act, or read: good for looking and fetching alone.")] = "act",
     keep: Annotated[
         Path | None, typer.Option(help="Keep it in the seat in this folder instead of printing it.")
     ] = None,
@@ -160,7 +180,7 @@ def issue(
     from governance.adapters.seat import Seat
     from governance.entrypoints import acting, terminal
 
-    body = {"principal": principal, "repository": repo, "days": days}
+    body = {"principal": principal, "repository": repo, "days": days, "scope": scope}
     answer = acting.act("token.issue", "/tokens", body)
     if keep is not None:
         file = Seat(keep).keep_token(answer.pop("token"), repository=repo)
@@ -169,8 +189,35 @@ def issue(
         terminal.emit(answer)
         return
     until = terminal.when(answer["expires_at"])
-    terminal.done(f"token {answer['id']} for {principal}, good for {repo or 'no repository'} until {until} UTC")
+    what = f"{'good' if scope == 'act' else 'to read'} for {repo or 'no repository'}"
+    terminal.done(f"token {answer['id']} for {principal}, {what} until {until} UTC")
     terminal.say(f"kept in {answer['file']}" if keep else f"\n    {answer['token']}\n", style="" if keep else "bold")
+
+
+def rotate(
+    repo: Repo = "",
+    id_: Annotated[str, typer.Option("--id", help="Another token than this seat's own for that repository.")] = "",
+    days: Annotated[int, typer.Option(help="Owners: how long the new one is good for; else as long as the old.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Replace this seat's token (for one repository with --repo): the old one ends at once."""
+    from governance.entrypoints import acting, terminal
+    from governance.people.principals import secret_digest
+
+    here = acting.seat()
+    old = id_ or secret_digest(here.token(repo))[:12]
+    said = {"id": old, "days": days} if days else {"id": old}
+    answer = acting.act("token.rotate", "/tokens/rotation", said)
+    if not id_:
+        answer["file"] = str(here.keep_token(answer.pop("token"), repository=repo))
+    if as_json:
+        terminal.emit(answer)
+        return
+    until = terminal.when(answer["expires_at"])
+    terminal.done(f"token {answer['id']} replaces {old}, until {until} UTC (entry {answer['entry']})")
+    terminal.say(
+        f"kept in {answer['file']}" if not id_ else f"\n    {answer['token']}\n", style="" if not id_ else "bold"
+    )
 
 
 def list_tokens(as_json: AsJson = False) -> None:
@@ -182,10 +229,17 @@ def list_tokens(as_json: AsJson = False) -> None:
         terminal.emit(items)
         return
     rows = [
-        (t["id"], t["principal"], t["repository"] or "none", terminal.when(t["expires_at"]), _token_state(t))
+        (
+            t["id"],
+            t["principal"],
+            t["repository"] or "none",
+            t["scope"],
+            terminal.when(t["expires_at"]),
+            _token_state(t),
+        )
         for t in items
     ]
-    terminal.table(("id", "principal", "repository", "expires (UTC)", ""), rows, empty="no tokens yet")
+    terminal.table(("id", "principal", "repository", "scope", "expires (UTC)", ""), rows, empty="no tokens yet")
 
 
 def _token_state(token: dict[str, Any]) -> str:

@@ -163,8 +163,7 @@ def check(name: str, as_json: AsJson = False) -> None:
         terminal.failed(said, code="refs.drifted", mend="", as_json=False)
     for freeze in found["freezes"]:
         said = f"frozen since entry {freeze['seq']}: {freeze['reason']}"
-        mend = f'twinseal thaw {name} --remediation "what was found and done"'
-        terminal.failed(said, code="freeze.in_force", mend=mend, as_json=False)
+        terminal.failed(said, code="freeze.in_force", mend=freeze["mend"], as_json=False)
     _unreviewed([line for line in found["lapses"] if line["state"] != "frozen"])
     if not bad:
         terminal.done(f"{name}: refs, hooks and configuration are as recorded")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from governance.entrypoints.cli import repositories
+from governance.entrypoints.cli import repositories, stops
 from governance.entrypoints.cli.options import AsJson, Repo, group
 from governance.entrypoints.cli.repositories import Advisory, HostName, Mode, Wanted, one
 
@@ -160,10 +160,23 @@ def show(number: int, repo: Repo = "", as_json: AsJson = False) -> None:
             "size": f"{about['units']} units, {about['lines']} lines in {about['files']} files",
             "asks for": "\n".join(f"two approvers: {r}" for r in about["reasons"]) or "nothing: below the threshold",
             "diff digest": change["diff_digest"],
+            **({"clears": _clears(change["debt"])} if change["debt"] else {}),
         }
     )
     rows = [(s["principal"], s["verdict"], _standing(s), s["seq"]) for s in change["sign_offs"]]
     terminal.table(("sign-off by", "answer", "standing", "entry"), rows, empty="no sign-offs yet")
+
+
+def _clears(debt: dict[str, Any]) -> str:
+    """Say which unreviewed debt two sign-offs given now would clear."""
+    from governance.entrypoints import terminal
+
+    size = (
+        f"{debt['units']} units in {debt['files']} files, landed unreviewed since {terminal.when(debt['since'])[:10]}"
+    )
+    paths = [f"{path} ({units})" for path, units in debt["paths"]]
+    more = debt["files"] - len(paths)
+    return "\n".join([size, *paths, *([f"and {more} more: twinseal debt show"] if more else [])])
 
 
 def _state(change: dict[str, Any]) -> str:
@@ -177,6 +190,8 @@ def _state(change: dict[str, Any]) -> str:
 def _standing(given: dict[str, Any]) -> str:
     if given["withdrawn"]:
         return "withdrawn"
+    if given["settled"]:
+        return f"set aside by the decision of entry {given['settled']}"
     if given["spent"]:
         return "used by a landing"
     return "counts, if its giver may" if given["current"] else "of another patch set or policy"
@@ -211,6 +226,8 @@ def sign_off(
     else:
         shown = acting.client(name).get(f"/repositories/{name}/changes/{change}")
         verdict = "approve" if approve else "reject"
+        if approve and shown["debt"] and not as_json:
+            terminal.pairs({"with it also": _clears(shown["debt"])})
         answer = acting.act("sign_off", path, {"verdict": verdict, "binding": shown["binding"]}, repository=name)
         answer["head"] = shown["head"]
     if as_json:
@@ -223,14 +240,23 @@ def sign_off(
 
 
 def thaw(
-    repo: str,
     remediation: Annotated[str, typer.Option(help="What was found and what was done about it; recorded.")],
+    repo: Annotated[str, typer.Argument(help="A repository whose refs moved behind our back.")] = "",
+    freeze: Annotated[
+        int, typer.Option(help="Any other freeze, by its number: twinseal freeze list.", show_default=False)
+    ] = -1,
     yes: Annotated[bool, typer.Option("--yes", help="Take the refs as they are without asking.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Lift a freeze, taking the refs that drifted as they are now. Owner only."""
+    """Lift a freeze; of a repository whose refs drifted, taking them as they are now. Owner only."""
     from governance.entrypoints import acting, terminal
 
+    if bool(repo) == (freeze >= 0):
+        raise typer.BadParameter("name a repository, or --freeze NUMBER")
+    if not repo:
+        answer = stops.thaw_by_number(freeze, remediation)
+        terminal.emit(answer) if as_json else terminal.done(f"freeze {freeze} is lifted (entry {answer['entry']})")
+        return
     shown = acting.client().get(f"/repositories/{repo}/drift")
     rows = shown["items"]
     if not as_json:
