@@ -8,6 +8,7 @@ Unless told otherwise `a_push` lands one small commit, signed by its author dev-
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -48,9 +49,75 @@ def oid(name: str) -> str:
 OLD, NEW = oid("old"), oid("new")
 
 
+LOOSE = b"""
+debt: {group_times: 100, operator_times: 100, total_lines: 10000, total_files: 1000}
+small_changes: {landings: 1000, lines: 10000, files: 1000, burst: 100}
+tertiary: {percent: 0, floor_slots: 0}
+freezing: {gate_bypasses: 100, intent_failures: 100, override_least: 100, pair_blocks: 100}
+rate_limits:
+  push: {hour: 10000, day: 100000}
+  sign_off_request: {hour: 10000, day: 100000}
+  peer_review: {hour: 10000, day: 100000}
+  lock_request: {hour: 10000, day: 100000}
+  critical_decision: {hour: 10000, day: 100000}
+  message: {hour: 10000, day: 100000}
+gates: {required: [{ref: refs/heads/gated, stages: [RED, GREEN]}]}
+second_factor: {acts: [factor]}
+"""
+"""What a test changes of the shipped policy that pushes more in a minute than a fleet in a day, and asks nobody for a
+second factor: tests of factors have a policy of their own."""
+
+UNDRAWN = b"tertiary: {percent: 0, floor_slots: 0}\nsecond_factor: {acts: [factor]}\n"
+"""What a test changes that lands by the shipped policy: a real service draws by a key that no test can foresee; and
+nobody is asked for a second factor."""
+
+
+def loosened(name: str, by: bytes = LOOSE) -> bytes:
+    """Return the shipped file of this name; in a policy these sections are replaced."""
+    text = (POLICIES / name).read_bytes()
+    if name != "policy.yaml":
+        return text
+    sections = tuple(line.split(b":")[0] + b":" for line in by.splitlines() if line[:1].isalpha())
+    for section in sections:  # A section that the shipped policy has gives way.
+        text = re.sub(rb"(?m)^" + section + rb".*\n(?:[ #\n].*\n|\n)*", b"", text)
+    return text + by
+
+
+def unasked(text: str) -> str:
+    """Return the text of a policy, asking nobody for a second factor but for what no test does."""
+    return re.sub(r"(?s)\n  acts: \[.*?\]", "\n  acts: [factor]", text)
+
+
+def shipped_policy(folder: Path) -> Path:
+    """Write the policy that ships into a folder and return its path; it asks for no second factor, and draws nobody."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = unasked((POLICIES / "policy.yaml").read_text())
+    for chance in ("percent: 10", "floor_slots: 10"):
+        assert text.count(f"\n  {chance}\n") == 1
+        text = text.replace(f"\n  {chance}\n", f"\n  {chance.split()[0]} 0\n")
+    (folder / "policy.yaml").write_text(text)
+    (folder / "roles.yaml").write_bytes((POLICIES / "roles.yaml").read_bytes())
+    return folder / "policy.yaml"
+
+
+def loose_policy(folder: Path, by: bytes = LOOSE) -> Path:
+    """Write that policy into a folder and return its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("policy.yaml", "roles.yaml"):
+        (folder / name).write_bytes(loosened(name, by))
+    return folder / "policy.yaml"
+
+
+def asking_policy(folder: Path, *acts: str) -> Path:
+    """Write the policy of most tests into a folder, asking for a second factor for these acts; return its path."""
+    path = loose_policy(folder)
+    path.write_text(path.read_text().replace("acts: [factor]", f"acts: [{', '.join(acts)}]"))
+    return path
+
+
 @cache
 def _shipped() -> Policy:
-    texts = [(POLICIES / name).read_bytes() for name in ("policy.yaml", "roles.yaml")]
+    texts = [loosened(name) for name in ("policy.yaml", "roles.yaml")]
     return load(*texts, policy_name="policy.yaml", roles_name="roles.yaml")
 
 

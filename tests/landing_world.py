@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from audit import reads, stores
+from builders import loose_policy
 from governance.adapters import git
 from governance.entrypoints.playground import Playground, Seated
 
@@ -125,12 +126,12 @@ class LandingWorld:
 
 
 @contextmanager
-def landing_world(folder: Path) -> Iterator[LandingWorld]:
-    """Serve a repository in which main has begun with `base.txt`."""
+def landing_world(folder: Path, *, policy: Path | None = None) -> Iterator[LandingWorld]:
+    """Serve a repository in which main has begun with `base.txt`, by the shipped policy loosened or by another."""
     with socket.socket() as asking:
         asking.bind(("127.0.0.1", 0))
         port = asking.getsockname()[1]
-    play = Playground(folder, listen=f"127.0.0.1:{port}", quiet=True)
+    play = Playground(folder, listen=f"127.0.0.1:{port}", quiet=True, policy=policy or loose_policy(folder / "policy"))
     try:
         play.begin()
         seats = {name: play.enroll(name) for name in ROLES}

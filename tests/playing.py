@@ -14,15 +14,17 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keys
+import starting
+from builders import loose_policy
 from governance.adapters import clock, git, hook_files
 from governance.entrypoints.playground import Playground
 from governance.people.statements import compose
@@ -158,13 +160,21 @@ class Member:
 class Ground:
     """One service in one folder, with its owner and agents enrolled."""
 
-    def __init__(self, folder: Path, *, uid_of: str = "") -> None:
-        """Begin. `uid_of` names the agent whose uid is our own, for pushes by path; nothing is enforced then."""
-        self.play = Playground(folder, listen=f"127.0.0.1:{free_port()}", quiet=True)
+    def __init__(self, folder: Path, *, uid_of: str = "", database: str = "", policy: Path | None = None) -> None:
+        """Begin. `uid_of` names the agent whose uid is our own, for pushes by path; nothing is enforced then.
+
+        `database` is the address of an empty one, to keep the ledger there and not in a file. `policy` is one to begin
+        with instead of the shipped one with its counting numbers out of the way.
+        """
+        self.database = database
+        self.socket, self.peer = folder / "data" / "hook.sock", folder / "data" / "peer.sock"
+        self.play = self._playground(folder)
         self.advisory = bool(uid_of)
         self.members: dict[str, Member] = {}
         self._numbers = iter(range(1, 10_000))
-        self.play.owner.twinseal("init", "--origin", LOG)
+        policy = policy or loose_policy(folder / "policy")
+        said = self.play.owner.twinseal("init", "--origin", LOG, "--policy", str(policy), "--json")
+        (folder / "recovery-key").write_text(json.loads(said)["recovery_key"])
         assert not self.play.mistakes, self.play.mistakes
         self.play.start()
         try:
@@ -172,6 +182,27 @@ class Ground:
         except BaseException:
             self.play.stop()
             raise
+
+    def _playground(self, folder: Path) -> Playground:
+        more = {"TWINSEAL_SOCKET": str(self.socket), "TWINSEAL_PEERS": str(self.peer)}
+        settings = {"TWINSEAL_DATABASE": self.database, **more} if self.database else {}
+        return Playground(folder, listen=f"127.0.0.1:{free_port()}", quiet=True, settings=settings)
+
+    @contextmanager
+    def replica(self) -> Iterator[Ground]:
+        """Run another service beside this one, on the same database and folders, with a socket of its own."""
+        other = copy(self)
+        other.socket, other.peer = self.peer, self.socket
+        other.play = other._playground(self.play.folder)
+        other.members = {name: copy(member) for name, member in self.members.items()}
+        for member in other.members.values():
+            member.ground = other
+        other.owner = other.members["owner"]
+        other.play.start()
+        try:
+            yield other
+        finally:
+            other.play.stop()
 
     def _enroll_all(self, folder: Path, uid_of: str) -> None:
         secret = (folder / "state" / "enrolment-secret").read_text()
@@ -255,8 +286,7 @@ class Ground:
     def twinseal(self, *args: str, data: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run a command of ours as the operator of this service."""
         env = self.play.environment("owner") | ({"TWINSEAL_DATA": str(data)} if data else {})
-        command = [sys.executable, "-m", "governance", *args]
-        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+        return starting.run([*starting.OURS, *args], env=env)
 
     def govern(self, work: Path, *members: str, name: str = "") -> Repository:
         """Make an empty bare repository, govern it, and give these members a token for it."""
@@ -389,7 +419,7 @@ class Repository:
 
     def honest_hook(self) -> None:
         """Put the shipped hooks back."""
-        hook_files.install(self.path, identifier=self.id, socket=self.ground.data / "hook.sock")
+        hook_files.install(self.path, identifier=self.id, socket=self.ground.socket)
 
     def start_push(self, by: Member, *refspecs: str, url: str = "", more: Sequence[str] = ()) -> subprocess.Popen[str]:
         """Begin a push and do not wait for it."""
@@ -402,7 +432,8 @@ class Repository:
         return ended(self.start_push(by, *refspecs, url=url, more=more))
 
     def refs(self) -> dict[str, str]:
-        return {name: oid for name, (oid, _) in git.refs(self.path).items()}
+        """What people and landings move; not the ledger's own checkpoints, which come by themselves."""
+        return {name: oid for name, (oid, _) in git.refs(self.path).items() if not name.startswith("refs/ledger/")}
 
     def change(self, number: int) -> dict[str, Any]:
         found = self.ground.owner.get(f"/repositories/{self.name}/changes/{number}", repository=self.name)
@@ -441,9 +472,13 @@ class Repository:
         assert pushed.landed, pushed.said
 
     def begin(self) -> str:
-        """Land the first commit, by dev-a, with the two sign-offs that creating the target takes; return it."""
+        """Land the first commit, by dev-a, with the two sign-offs that creating the target takes; return it.
+
+        It is recorded when this returns: what asks for a repository at rest may follow at once.
+        """
         first = self.commit(self.ground["dev-a"], {"README": "first\n"})
         self.land(self.ground["dev-a"], first, "dev-b", "qa-a", topic="topic/begin")
+        until(lambda: not self.reserved(), "the first commit is recorded")
         return first
 
     def reserved(self) -> int:

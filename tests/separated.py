@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from builders import loose_policy
 from governance.adapters import git, hook_files
 from governance.entrypoints.playground import Playground
 from playing import ENVIRONMENT, LOG, Ground, Member, Repository, free_port
@@ -102,7 +103,8 @@ class Separated(Ground):
         self.root = folder / "git"
         self.lib = folder / "lib"
         self._numbers = iter(range(1, 10_000))
-        self.play.owner.twinseal("init", "--origin", LOG)
+        policy = loose_policy(folder / "policy")
+        self.play.owner.twinseal("init", "--origin", LOG, "--policy", str(policy))
         assert not self.play.mistakes, self.play.mistakes
         self._folders(folder)
         self.play.start()

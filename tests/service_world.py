@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from audit.entry import Actor, Draft
 from audit.ledger import Ledger
+from audit.stores import is_postgres
 from builders import MAIN, NEW, OLD, REPOSITORY, TOPIC, ZERO, a_policy, a_principal, a_push, a_standing, oid
 from governance.adapters.sequoia import SequoiaVerifier
+from governance.coordinate import confirming
 from governance.decision import Decision, RefDecision
 from governance.errors import EnrolmentError
 from governance.people import keys, principals
@@ -27,14 +29,17 @@ from governance.service import Service
 from governance.state import rebuilding
 from governance.state.fold import fold
 from governance.state.schema import SCHEMA
+from governance.two_channels import Answer, Channel, Word
 from governance.verdict import Outcome, Verdict
 from keys import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from audit.entry import Entry
+    from audit.stores import Place
+    from governance.policy import Policy
     from governance.signatures import CertificateInfo
 
 LOG = "example.org/twinseal"
@@ -52,18 +57,28 @@ def no_reader(data: bytes, *, at: int) -> CertificateInfo:
     raise EnrolmentError("no certificate is read here")
 
 
+ELSEWHERE: list[Callable[[], str]] = []
+"""Who makes a database for the next world, where `tests/conftest.py` was asked for a server; else it is a file."""
+
+
 class ServiceWorld:
     """One service and the ways a test acts on it."""
 
-    def __init__(self, folder: Path, *, people: Sequence[str] = PEOPLE) -> None:
+    begins_with: Policy | None = None
+    """The policy of a whole kind of world, where it is not the usual."""
+
+    def __init__(self, folder: Path, *, people: Sequence[str] = PEOPLE, policy: Policy | None = None) -> None:
         self.people = people
+        self.policy = policy or self.begins_with or a_policy()
         self.now = FAR_OFF
-        self.path = folder / "ledger.sqlite"
+        self.path: Place = ELSEWHERE[0]() if ELSEWHERE else folder / "ledger.sqlite"
         self.repository = folder / "garden.git"
         self.repository.mkdir()
-        self.ledger = Ledger(self.path, log=LOG, clock=lambda: self.now, projector=fold, schema=SCHEMA)
+        self.folder = folder
+        self.ledger = self._opened()
         # Durability is tested where the ledger is; here it would only be waiting for the disk.
-        self.ledger._connection.execute("pragma synchronous = off")
+        careless = "set synchronous_commit = off" if is_postgres(self.path) else "pragma synchronous = off"
+        self.ledger._connection.execute(careless)
         self.service = Service(LOG, "http://x", self.path, self.ledger, lambda: self.now, SequoiaVerifier(), no_reader)
         self.ledger.run(self._begin)
 
@@ -71,12 +86,24 @@ class ServiceWorld:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.service.readers.close()
         self.ledger.close()
 
+    def _opened(self) -> Ledger:
+        return Ledger(self.path, log=LOG, clock=lambda: self.now, projector=fold, schema=SCHEMA)
+
+    def _born(self) -> dict[str, Any]:
+        """What the first entry says besides policy and invitation."""
+        return {}
+
     def _begin(self, tx: Any) -> None:
-        policy = a_policy()
+        policy = self.policy
         invitation = {"digest": secret_digest(SECRET), "principal": "", "expires_at": self.now + 1000}
-        data = {"policy": {"digest": policy.digest, "meaning": describe(policy)}, "enrolment": invitation}
+        data = {
+            "policy": {"digest": policy.digest, "meaning": describe(policy)},
+            "enrolment": invitation,
+            **self._born(),
+        }
         tx.append(Draft(Kind.GENESIS, SERVICE, "", LOG, data))
         for name in self.people:
             tx.append(self.enrolment(name))
@@ -100,6 +127,15 @@ class ServiceWorld:
     def kinds(self, since: int = 0) -> list[str]:
         return [row[0] for row in self.rows("select kind from ledger_entry where seq >= ? order by seq", since)]
 
+    def bodies(self, where: str = "1=1", *params: object) -> list[dict[str, Any]]:
+        """Return entries as they were written, in order."""
+        sql = f"select body from ledger_entry where {where} order by seq"
+        return [json.loads(row[0]) for row in self.rows(sql, *params)]
+
+    def signers(self, where: str, *params: object) -> list[str]:
+        """Return the keys that entries name as their actors'."""
+        return [body["actor"]["key"] for body in self.bodies(where, *params)]
+
     def difference(self) -> str:
         """What `rebuild --check` finds; empty where the tables are what the ledger says."""
         return rebuilding.compare(self.path, progress=lambda done, total: None).difference
@@ -120,6 +156,11 @@ class ServiceWorld:
         decision = Decision(tuple(RefDecision(update, a_standing(), (verdict,)) for update in updates), "d")
         actor = Actor(by, "agent", "")
         return self.append(decided(decision, effects, actor=actor, repository=REPOSITORY, document={}))[0].seq
+
+    def confirm(self, number: int, *, by: str = "owner") -> str:
+        """Confirm a critical decision by a log-in in the browser, where no code can be sent; return its outcome."""
+        answer = Answer(Word.YES, Channel.WEB, decision=number)
+        return str(confirming.reply(self.service, by, answer, how="session")["outcome"])
 
     def open_change(
         self, *, head: str = NEW, contributors: Sequence[str] = ("dev-a",), ref: str = TOPIC, diff_digest: str = DIGEST

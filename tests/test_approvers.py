@@ -381,3 +381,53 @@ def test_fewer_than_two_places_are_never_enough() -> None:
     assert not one.complete
     assert not Seating((), needs_human=False).complete
     assert Seating((*one.places, Place("owner", ())), needs_human=False).complete
+
+
+# Newcomers, model families, and a third approver.
+def asked(*given: str, newcomers: Iterable[str] = (), third: bool = False, policy: object = None) -> Seating:
+    question = replace(a_question("dev-a", policy=policy), newcomers=frozenset(newcomers), third=third)
+    return seat(question, question.rows()[0], given)
+
+
+def test_b12_newcomers_count_only_beside_somebody_who_is_none() -> None:
+    both = asked("dev-b", "qa-a", newcomers=("dev-b", "qa-a"))
+    assert (both.complete, both.only_newcomers) == (False, True)
+    assert asked("dev-b", "qa-a", newcomers=("dev-b",)).complete
+    assert asked("dev-b", "qa-a", newcomers=("dev-a",)).complete
+    assert asked("dev-b", "qa-a", "qa-b", newcomers=("dev-b", "qa-a")).complete
+
+
+def of_family(**families: str) -> Roster:
+    return a_roster(*(a_principal(name.replace("_", "-"), model_family=family) for name, family in families.items()))
+
+
+FAMILIES = [
+    ("all known, all different", {"dev_a": "x", "dev_b": "y", "qa_a": "z"}, True),
+    ("the approvers of one", {"dev_a": "x", "dev_b": "y", "qa_a": "y"}, False),
+    ("an approver of the author's", {"dev_a": "x", "dev_b": "x", "qa_a": "z"}, False),
+    ("an approver of none that is known", {"dev_a": "x", "dev_b": "y"}, False),
+    ("nothing known", {}, False),
+]
+
+
+@pytest.mark.parametrize(("families", "good"), [row[1:] for row in FAMILIES], ids=[row[0] for row in FAMILIES])
+def test_d11_two_agents_of_one_model_family_are_one_where_the_policy_says_so(
+    families: dict[str, str],
+    good: bool,  # noqa: FBT001 - a table
+) -> None:
+    shipped = a_policy()
+    approval = replace(shipped.controls.approval, distinct_families=True)
+    policy = a_policy(controls=replace(shipped.controls, approval=approval))
+    roster = of_family(**families)
+    assert enough(a_question("dev-a", roster=roster, policy=policy), "dev-b", "qa-a") == good
+    assert enough(a_question("dev-a", roster=roster), "dev-b", "qa-a")
+    assert enough(a_question("dev-a", roster=roster, policy=policy), "mia", "owner")
+
+
+def test_a_finding_asks_for_one_more_who_is_independent_of_both() -> None:
+    assert not asked("dev-b", "qa-a", third=True).complete
+    assert asked("dev-b", "qa-a", "docs", third=True).complete
+    assert not asked("dev-b", "qa-a", "dev-a", third=True).complete
+    places = asked("dev-b", "qa-a", third=True).places
+    assert (len(places), places[2].filled_by) == (3, "")
+    assert "docs" in places[2].candidates

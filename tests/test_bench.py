@@ -17,7 +17,10 @@ ROOT = Path(__file__).parents[1]
 NAMES = {"id", "ours", "other", "other_name", "unit", "ratio", "reach", "met", "n", "note"}
 IDS = {
     "push.http.1", "push.added_ms", "push.file.1", "push.http.6", "push.verifycommit.6", "facts.8", "facts.8.push_s",
-    "hook.start", "cli.help", "decide.4", "decide.flat", "verify.ssh", "verify.ssh.log",
+    "hook.start", "cli.help", "controls.flat", "controls.ms", "decide.4", "decide.flat", "verify.ssh", "verify.ssh.log",
+    "append.sqlite.64", "append.sqlite.single",
+    "verify.1m", "proof.1m", "start.flat", "report.day",
+    *(["append.pg.64"] if list(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or shutil.which("initdb") else []),
     *(["push.ssh.1"] if shutil.which("sshd", path="/usr/sbin:/usr/bin:/sbin:/bin") else []),
 }  # fmt: skip
 

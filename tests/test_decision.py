@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import pytest
 
-from builders import OLD, TOPIC, ZERO, a_change, a_deletion, a_policy, a_push, a_standing
+from builders import OLD, TOPIC, ZERO, a_change, a_deletion, a_policy, a_push, a_review, a_standing
 from governance import decision as deciding
 from governance.controls import CONTROLS
+from governance.controls.four_eyes import FourEyes
 from governance.decision import Decision, RefDecision, decide
-from governance.standing import Freeze
+from governance.stops import Freeze
 from governance.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def test_facts_that_no_hook_sends_refuse_rather_than_raise() -> None:
     decision = decide([(nonsense, a_standing())], policy_digest="d")
 
     assert decision.allowed is False
-    assert decision.code == "four_eyes.broke"
+    assert decision.code == "canary.broke"
+    assert "four_eyes.broke" in {verdict.reason for verdict in decision.refs[0].verdicts}
 
 
 def test_what_a_topic_and_a_deletion_need_is_less_and_still_something() -> None:
@@ -116,3 +118,28 @@ def test_the_policy_of_the_standing_is_the_one_that_is_asked() -> None:
 
     assert decide([(facts, a_standing())], policy_digest="d").allowed
     assert decide([(facts, a_standing(policy=strict))], policy_digest="d").code == "four_eyes.no_change"
+
+
+def test_an_override_sets_aside_what_people_owe_and_never_what_stops_everything() -> None:
+    big = a_push([a_change(lines=51)])
+    change = a_review(big)
+    plain = decide([(big, a_standing(change=change))], policy_digest="d")
+    assert plain.code == "four_eyes.missing_sign_offs"
+    aside = decide([(big, a_standing(change=change, override=40))], policy_digest="d")
+    assert aside.allowed
+    (said,) = [v for v in aside.refs[0].verdicts if v.reason == "four_eyes.override"]
+    assert said.message.startswith("OVERRIDE of entry 40 sets this aside: change 7 needs two approvers")
+    frozen = decide([(big, a_standing(change=change, override=40, freezes=(Freeze(1, "", "why", "owner"),)))],
+                    policy_digest="d")  # fmt: skip
+    assert frozen.code == "freeze.in_force"
+    never = {"freeze", "vetoes", "signed_commits", "ref_rules", "write_lock", "rate_limits", "proposals"}
+    assert not never & deciding.STANDS_ASIDE
+
+
+def test_what_broke_is_not_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(FourEyes):
+        def evaluate(self, facts: UpdateFacts, standing: Standing) -> Verdict:
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(deciding, "controls_for", lambda policy: (Broken(policy),))
+    assert decide([(a_push(), a_standing(override=40))], policy_digest="d").code == "four_eyes.broke"

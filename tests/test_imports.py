@@ -9,12 +9,18 @@ import pytest
 
 TOP = Path(__file__).parent.parent
 CORE = {
-    "errors", "verdict", "facts", "standing", "decision", "approvers", "controls", "explain", "gathered", "completing",
-    "baseline", "carry", "foreseen", "hosts", "observing", "options", "patterns", "policy", "policy_reading",
-    "policy_text", "record", "ref_names", "refusals", "strict_yaml", "objects", "signatures", "ports",
+    "errors", "verdict", "facts", "standing", "decision", "approvers", "authority", "controls", "explain", "gathered",
+    "completing", "baseline", "carry", "channels", "debt", "draws", "foreseen", "gating", "hosts", "kinds", "leases",
+    "limits", "observing", "options", "parameters", "patterns", "policy", "policy_alerts", "policy_authority",
+    "policy_controls", "policy_reading", "policy_reports", "policy_text", "record", "ref_names", "refusals", "severity",
+    "strict_yaml", "objects", "replies", "second_factor", "signatures", "ports", "stops", "timetable", "two_channels",
+    "unreviewed", "zones",
 }  # fmt: skip
 ROOMS = {"people", "review", "state", "coordinate", "detect", "tell", "play"}
-MIDDLE = {"continuity", "identify", "lander", "moves", "receive", "reconcile", "service", "undecided"}
+MIDDLE = {
+    "consequences", "continuity", "identify", "lander", "loading", "moves", "noting", "receive", "reconcile", "service",
+    "undecided",
+}  # fmt: skip
 IMPURE = {
     "asyncio", "ctypes", "fcntl", "glob", "http", "io", "logging", "multiprocessing", "os", "pathlib", "random",
     "secrets", "shutil", "signal", "socket", "sqlite3", "subprocess", "sys", "tempfile", "threading", "time", "urllib",
@@ -120,7 +126,10 @@ def test_the_core_touches_no_machine_and_no_clock(module: str) -> None:
 
 @pytest.mark.parametrize("module", [m for m in MODULES if place(m) == "controls"])
 def test_controls_know_only_values(module: str) -> None:
-    allowed = ("controls", "approvers", "carry", "options", "facts", "policy", "ref_names", "standing", "verdict")
+    allowed = (
+        "controls", "approvers", "carry", "debt", "draws", "facts", "gating", "leases", "limits", "options",
+        "parameters", "patterns", "policy", "ref_names", "standing", "stops", "unreviewed", "verdict",
+    )  # fmt: skip
     known = {name for name in MODULES[module] if within(name, "governance") and name != "governance"}
 
     assert {name for name in known if place(name) not in allowed} == set()

@@ -1,5 +1,6 @@
 """What a policy text may say, where it is wrong and how that is told, and what its values mean."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from functools import cache
@@ -11,6 +12,7 @@ import yaml
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from audit.canonical import encode
 from governance.errors import PolicyContentError, PolicyError, PolicySyntaxError
 from governance.objects import parse_commit
 from governance.policy import COMMIT_PROBLEMS, FourEyes, Kind, Pattern, Policy, Profile, SignedCommits
@@ -735,3 +737,60 @@ def test_any_one_value_of_a_meaning_replaced_gives_another_policy_or_an_error(da
         return
     assert found.digest != read().digest
     assert from_meaning(describe(found)) == found
+
+
+def test_a_policy_from_before_a_number_keeps_its_digest_and_has_the_default() -> None:
+    """A ledger whose policy was adopted by an older version opens: sections grow by numbers."""
+    meaning = describe(read())
+    section = meaning["debt"]
+    assert isinstance(section, dict)
+    del section["age_days"]
+    found = from_meaning(meaning)
+    assert found.controls.debt.age_days == 30
+    assert found.digest == hashlib.sha256(encode(meaning)).hexdigest() != read().digest
+
+
+SHIPS = Path(__file__).parent.parent / "policies"
+
+
+class TestAlerts:
+    """Who is told of what."""
+
+    @staticmethod
+    def read(text: str) -> Policy:
+        policy, roles = ((SHIPS / name).read_bytes() for name in ("policy.yaml", "roles.yaml"))
+        without = policy[: policy.index(b"# Who is told of what")]
+        return load(without + text.encode(), roles, policy_name="policy.yaml", roles_name="roles.yaml")
+
+    def test_what_is_left_out_is_as_it_ships(self) -> None:
+        assert self.read("").controls.alerts == self.read("alerts:\n  flood: 10\n").controls.alerts
+        assert dict(self.read("").controls.alerts.routes)["critical"] == ("mail", "sms", "tmux", "webhook")
+
+    def test_routes_and_severities_are_kept_through_the_ledger(self) -> None:
+        said = "alerts:\n  routes:\n    high: [webhook, mail]\n    medium: []\n  severities:\n    veto.cast: low\n"
+        policy = self.read(said)
+        found = from_meaning(describe(policy))
+
+        assert found == policy
+        assert dict(found.controls.alerts.routes)["high"] == ("mail", "webhook")
+        assert dict(found.controls.alerts.routes)["medium"] == ()
+        assert found.controls.alerts.severities == (("veto.cast", "low"),)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "routes:\n    critical: []", "routes:\n    critical: [pigeon]", "routes:\n    urgent: [mail]",
+            "routes: [mail]", "severities:\n    veto: low", "severities:\n    veto.cast: loud", "severities: {}",
+            "flood: 0", "flood: 1001", "florid: 1", "routes:\n    low: mail",
+        ],
+    )  # fmt: skip
+    def test_what_nobody_could_be_told_by_is_refused(self, text: str) -> None:
+        with pytest.raises(PolicyContentError):
+            self.read(f"alerts:\n  {text}\n")
+
+    def test_a_policy_from_before_has_what_ships_and_keeps_its_digest(self) -> None:
+        meaning = {name: value for name, value in describe(self.read("")).items() if name != "alerts"}
+        digest = hashlib.sha256(encode(meaning)).hexdigest()
+
+        assert from_meaning(meaning).digest == digest
+        assert from_meaning(meaning).controls.alerts == self.read("").controls.alerts

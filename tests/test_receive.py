@@ -11,14 +11,18 @@ import pytest
 from audit.entry import Actor, Draft
 from audit.errors import EntryError
 from builders import MAIN, OLD, REPOSITORY, TOPIC, ZERO, a_change, a_commit, a_policy, a_push, a_tag, oid
+from governance import record
 from governance.errors import ConflictError, DeniedError, FactsError
 from governance.facts import CarriedFacts
 from governance.gathered import Gathered, GatheredCommit, GatheredHead, GatheredRef, Hello, Line
+from governance.parameters import RateLimit, RateLimits
 from governance.people import tokens
 from governance.policy import LANDER
+from governance.policy_text import describe, from_meaning
 from governance.receive import LONGEST_REF, MOST_TOPICS, Identity, KeysMovedError, Receiver
 from governance.record import SERVICE, Effects, Kind
 from governance.review.landing import Landing
+from governance.state.read import Cached
 from keys import commit_bytes, key_of, sign_commit
 from service_world import ServiceWorld
 
@@ -28,7 +32,9 @@ if TYPE_CHECKING:
 
     from governance.decision import Decision
     from governance.facts import UpdateFacts
+    from governance.policy import Policy
     from governance.receive import Plan
+    from governance.state.fold import Tx
 
 OWNER = Actor("owner", "human", "")
 TOKEN, TOKEN_ID = tokens.fresh("a" * 43)
@@ -120,6 +126,7 @@ def nothing(desk: Desk) -> None:
     """Let nothing happen."""
 
 
+@pytest.mark.usefixtures("both")
 def test_a_push_that_nothing_happened_to_is_decided_and_reserved(desk: Desk) -> None:
     decision, effects, entry = desk.last(desk.begin())
 
@@ -168,6 +175,7 @@ def test_who_kept_the_right_to_push_pushes(desk: Desk, happens: Callable[[Desk],
     assert desk.last(plan)[0].allowed
 
 
+@pytest.mark.usefixtures("both")
 def test_a_key_revoked_while_the_push_was_read_refuses_it(desk: Desk) -> None:
     plan = desk.begin()
     facts = desk.complete(plan)
@@ -357,3 +365,34 @@ def test_the_target_named_beside_topics_counts_as_none_of_them(desk: Desk) -> No
     lines = [*named(MOST_TOPICS), Line(OLD, oid("x"), MAIN)]
 
     assert len(desk.begin(*lines).excludes) == MOST_TOPICS + 1
+
+
+def test_a_push_too_many_is_refused_before_anything_of_it_is_read(desk: Desk) -> None:
+    """By the role of whoever pushes; the decision asks again, for what began before."""
+    plan = desk.begin()
+    facts, few = desk.complete(plan), RateLimit(hour=2, day=9)
+    limited = a_policy(controls=replace(a_policy().controls, rate_limits=RateLimits(push=few)))
+    limited = from_meaning(describe(limited))
+    desk.receiver = Receiver(replace(desk.service, under_lock=Fixed(limited)))
+    desk.receiver._cached = Fixed(limited)
+    for _ in range(2):
+        desk.append(record.refused_early("x.y", "no", [], actor=Actor("dev-a", "agent", ""), repository=REPOSITORY))
+    with pytest.raises(DeniedError) as denied:
+        desk.begin()
+    assert denied.value.code == "rate_limits.push"
+    assert "free again" in str(denied.value)
+    assert desk.begin(who=replace(DEV, observed=True))  # Nothing is refused where the rules are only observed.
+    assert desk.begin(who=replace(DEV, principal="dev-b"))
+    assert desk.judge(plan, facts)[0].code == "rate_limits.push"
+
+
+class Fixed(Cached):
+    """What is cached, under a policy that was put in force."""
+
+    def __init__(self, given: Policy) -> None:
+        super().__init__()
+        self._given = given
+
+    def policy(self, tx: Tx) -> Policy:
+        del tx
+        return self._given

@@ -107,7 +107,7 @@ class Scene(ServiceWorld):
         return dict(self.rows("select ref, oid from ref_value")).get(ref, "")
 
     def freezes(self) -> int:
-        return int(self.rows("select count(*) from freeze where lifted_seq is null")[0][0])
+        return int(self.rows('select count(*) from "freeze" where lifted_seq is null')[0][0])
 
 
 @pytest.fixture
@@ -348,7 +348,7 @@ def test_a_push_that_ends_between_two_looks_is_no_drift_beside_one(scene: Scene)
     scene.git.meanwhile = ends(scene, LANDING, told=False)
 
     assert scene.check() == [("refs/heads/x", "", ELSEWHERE)]
-    assert scene.rows("select body ->> '$.data.count' from ledger_entry where kind='refs.drifted'") == [(1,)]
+    assert [body["data"]["count"] for body in scene.bodies("kind='refs.drifted'")] == [1]
     assert "push.released" not in scene.kinds()
 
 
@@ -441,7 +441,7 @@ def test_a_drift_of_fifteen_hundred_refs_is_recorded_and_freezes(scene: Scene) -
     assert len(scene.check()) == 1500
     assert scene.freezes() == 1
     assert scene.git.frozen == ["1500 refs moved behind our back"]
-    assert scene.rows("select body ->> '$.data.count' from ledger_entry where kind='refs.drifted'") == [(1500,)]
+    assert [body["data"]["count"] for body in scene.bodies("kind='refs.drifted'")] == [1500]
 
 
 def test_a_drift_under_a_name_that_is_no_text_is_recorded_and_freezes(scene: Scene) -> None:

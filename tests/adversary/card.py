@@ -6,10 +6,11 @@ the code from the answer and the entry from the ledger itself; neither can be wr
 
 from __future__ import annotations
 
+import contextlib
 import http
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -19,8 +20,9 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from adversary.catalogue import ROWS, Row
+from adversary.catalogue import ROWS, TEN, Row
 from playing import MAIN, Answer, Ground, Member, Pushed, Repository, until
+from tabs import Page
 
 attack = pytest.mark.attack
 """Names the rows of the catalogue that a test is a case of."""
@@ -29,12 +31,50 @@ ENTRY = re.compile(r"Recorded as entry (\d+)")
 NO_CASE = "no case"
 
 
-class Case:
-    """What one test has seen."""
+class Seen:
+    """What one test has seen, of whatever it attacked."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, Any] = {"codes": [], "refused": False, "recorded": True, "twin": False}
+
+    def _saw(self, code: str, *, recorded: bool) -> None:
+        self.seen["codes"].append(code)
+        self.seen["refused"] = True
+        self.seen["recorded"] &= recorded
+
+
+class LedgerCase(Seen):
+    """What one test has seen of an attack on a ledger: errors by their codes, and the verifier's verdicts."""
+
+    @contextlib.contextmanager
+    def refuses(self, kind: type[Exception] | tuple[type[Exception], ...], match: str | None = None) -> Iterator[None]:
+        """What is done here is refused, with an error of ours or of the engine's, in these words."""
+        with pytest.raises(kind, match=match) as caught:
+            yield
+        self.answered(getattr(caught.value, "code", "sql"))
+
+    def answered(self, code: str) -> None:
+        """It was answered with this code."""
+        self._saw(str(code), recorded=False)
+
+    def judged(self, report: Mapping[str, Any], status: str, at: int | None = ..., words: str = "") -> None:  # type: ignore[assignment]
+        """The verifier says so, and names the first bad entry."""
+        assert report["status"] == status, report
+        assert at in {..., report["first_bad"]}, report
+        assert words in report["reason"], report
+        self._saw(f"verify.{status}", recorded=False)
+
+    def went_well(self) -> None:
+        """The honest way went through."""
+        self.seen["twin"] = True
+
+
+class Case(Seen):
+    """What one test has seen of an attack on the service."""
 
     def __init__(self, ground: Ground) -> None:
+        super().__init__()
         self._ground = ground
-        self.seen: dict[str, Any] = {"codes": [], "refused": False, "recorded": True, "twin": False}
 
     def refused(self, answer: Pushed, *codes: str) -> str:
         """The attack was refused by us with one of these codes, and written down; return what the pusher read."""
@@ -46,6 +86,15 @@ class Case:
         self._saw(answer.code, recorded=recorded)
         assert recorded, (answer.said, entry)
         return answer.said
+
+    def denied(self, answer: Answer, *codes: str, by: Member) -> None:
+        """An act over HTTP was refused with one of these codes, and written down as who was authenticated."""
+        assert answer.code in codes, (codes, answer.raw)
+        last = int(self._ground.owner.get("/status").body["entries"])
+        found = self._ground.entries("request.refused", start=max(0, last - 10))
+        recorded = any((e["data"]["code"], e["actor"]["id"]) == (answer.code, by.name) for e in found)
+        self._saw(answer.code, recorded=recorded)
+        assert recorded, (answer.raw, found)
 
     def stopped(self, answer: Pushed, *words: str) -> None:
         """Git itself ended the push, in these words, without having asked us: there is no entry."""
@@ -82,7 +131,18 @@ class Case:
         assert answer.status == http.HTTPStatus.NOT_FOUND, answer.raw
         self._saw("404", recorded=False)
 
-    def twin(self, answer: Pushed | Answer) -> None:
+    def turned_away(self, page: Page, *codes: str) -> None:
+        """A page was not given, or a form not taken, with one of these codes; to `/login` counts as `login.first`."""
+        code = "login.first" if page.location.startswith("/login") else page.code
+        code = "login.refused" if "Not let in" in page.text else code
+        assert code in codes, (codes, page.status, page.text)
+        self._saw(code, recorded=False)
+
+    def answered(self, code: str) -> None:
+        """What was tried within this process was answered with this code."""
+        self._saw(code, recorded=False)
+
+    def twin(self, answer: Pushed | Answer | Page) -> None:
         """The honest way went through."""
         landed = answer.landed if isinstance(answer, Pushed) else answer.status < http.HTTPStatus.BAD_REQUEST
         assert landed, answer
@@ -91,11 +151,6 @@ class Case:
     def lands(self, repository: Repository, by: Member, head: str, *, ref: str = MAIN) -> None:
         """The honest twin: this may go in."""
         self.twin(repository.push(by, f"{head}:{ref}"))
-
-    def _saw(self, code: str, *, recorded: bool) -> None:
-        self.seen["codes"].append(code)
-        self.seen["refused"] = True
-        self.seen["recorded"] &= recorded
 
 
 @dataclass
@@ -125,7 +180,8 @@ class Line:
     def plain(self) -> dict[str, object]:
         """Return what a script reads; of a row that does not apply, nothing is claimed."""
         row, here = self.row, not self.row.not_here
-        found = {"id": row.id, "title": row.title, "control": row.control, "beats": row.beats}
+        found = {"id": row.id, "title": row.title, "of": TEN[_group(row)][0] if here else "", "control": row.control}
+        found["beats"] = row.beats
         found |= {"refused": self.all("refused") if here else None, "code": self.codes if here else ""}
         found |= {"recorded": self.all("recorded") if here else None, "twin_passed": self.all("twin") if here else None}
         return found | {"cases": len(self.seen), "why": row.not_here or row.unrecorded}
@@ -164,19 +220,19 @@ class Card:
 
 def show(lines: Iterable[Line], console: Console) -> None:
     """Print the table, by control, and how many rows are good."""
-    table = Table(title="attacks, by the control that answers", title_justify="left")
+    table = Table(title="attacks, by the ten controls", title_justify="left")
     for name in ("id", "attack", "refused with", "recorded", "twin", "beats"):
         table.add_column(name, no_wrap=name == "id", overflow="fold")
-    ordered = sorted(lines, key=lambda line: (bool(line.row.not_here), line.row.control, line.row.id))
-    control = None
+    ordered = sorted(lines, key=lambda line: (bool(line.row.not_here), _group(line.row), line.row.control, line.row.id))
+    group = -1
     for line in ordered:
         if line.row.not_here:
             table.add_row(line.row.id, line.row.title, "[dim]does not apply[/]", "", "", f"[dim]{line.row.not_here}[/]")
             continue
-        if line.row.control != control:
-            control = line.row.control
+        if _group(line.row) != group:
+            group = _group(line.row)
             table.add_section()
-            table.add_row("", f"[bold]{control}[/]", "", "", "", "")
+            table.add_row("", f"[bold]{TEN[group][0]}[/]", "", "", "", "")
         codes = f"[{'green' if line.all('refused') else 'bold red'}]{line.codes}[/]"
         recorded = "[yellow]by none[/]" if line.row.unrecorded and line.seen else _mark(line.all("recorded"))
         table.add_row(line.row.id, line.row.title, codes, recorded, _mark(line.all("twin")), line.row.beats)
@@ -185,6 +241,11 @@ def show(lines: Iterable[Line], console: Console) -> None:
     good, holes = sum(line.good for line in here), [line.row.id for line in ordered if not line.good]
     console.print(f"{good} of {len(here)} attacks refused, recorded and with an honest twin that landed")
     console.print(f"[bold red]not so: {', '.join(holes)}[/]" if holes else "[green]no holes[/]")
+
+
+def _group(row: Row) -> int:
+    """Return which of the ten answers for a row; the last group is everything around them."""
+    return next((number for number, (_, names) in enumerate(TEN) if row.control in names), len(TEN) - 1)
 
 
 def _mark(good: bool) -> str:  # noqa: FBT001 - a cell of a table

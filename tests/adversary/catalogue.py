@@ -1,5 +1,6 @@
 """Every attack we know of on a push, its changes, its approvals and its signatures: what the score card has rows for.
 
+L is the ledger's own list: what somebody does who reaches its data, its keys or its reader.
 G, P, A and K are the tables of the literature (hooks of gitolite, GitHub, GitLab, Gerrit, Gitea, gittuf, policy-bot,
 git-proxy; their advisories and reports); X is what git accepts and a person would not see, found by looking further.
 A row stays when its attack does not apply here, and says why: then no test may claim it.
@@ -7,7 +8,17 @@ A row stays when its attack does not apply here, and says why: then no test may 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from adversary import rows_gates, rows_locks
+from adversary.row import Row
+from adversary.rows_browser import BROWSER
+from adversary.rows_channels import CHANNELS
+from adversary.rows_debt import DEBT
+from adversary.rows_detect import DETECTION
+from adversary.rows_draws import DRAWS
+from adversary.rows_factors import FACTORS
+from adversary.rows_reports import REPORTS
+from adversary.rows_stops import STOPS
+from adversary.rows_tell import TELL
 
 CONTROLS = frozenset(
     {
@@ -16,32 +27,92 @@ CONTROLS = frozenset(
         "proposals",
         "signed_commits",
         "four_eyes",
+        "gates",
+        "authority",
+        "messages",
+        "rate_limits",
+        "unreviewed_debt",
+        "small_changes",
+        "vetoes",
+        "stops",
+        "write_lock",
+        "acts",
+        "locks",
+        "tertiary",
+        "override",
         "identity",
         "hook",
         "front",
         "reconciler",
+        "facts",
         "limits",
         "git",
+        "ledger",
+        "verifier",
+        "canary",
+        "detection",
+        "policy",
+        "sessions",
+        "pages",
+        "passkeys",
+        "tokens",
+        "second_factor",
+        "two_channels",
+        "reports",
+        "alerts",
     }
 )
-"""Who answers: a control of `governance/controls`, or another room. `git` is git itself, under our settings."""
+"""Who answers: a control of `governance/controls`, or another room. `git` is git itself, under our settings.
+`stops` is who may veto and freeze, and what reaches a push under way. `authority` is the table of who may decide what,
+and whoever asks it; `messages` the registry of messages.
+`facts` is the strict reading of what the hook gathered, before any control is asked.
 
+`policy` is the strict reading of its files, before it is put in force.
+`sessions` is who is logged in to the pages, `pages` what a page takes and gives, `tokens` what one is good for.
+
+`acts` is what is asked before a statement is acted on, `locks` the queue of the write lock.
+
+`alerts` is who is told of what, and how it reaches them.
+`reports` is what is told of a day, and that it can be held against the ledger.
+
+`ledger` is its append path and its opening, `verifier` the one file that judges it from outside.
+"""
+
+TEN = (
+    ("1 Four eyes", ("four_eyes", "proposals", "override", "authority", "gates")),
+    ("2 Signed commits", ("signed_commits", "identity", "facts", "ref_rules")),
+    ("3 Message registry", ("messages",)),
+    ("4 Write lock", ("write_lock", "locks")),
+    ("5 Veto and freeze", ("freeze", "vetoes", "stops", "reconciler")),
+    ("6 Collusion detection", ("detection", "canary")),
+    ("7 Tertiary review", ("tertiary",)),
+    ("8 Cumulative change", ("unreviewed_debt", "small_changes")),
+    ("9 Rate limits", ("rate_limits", "limits")),
+    ("10 Second factor", ("second_factor", "passkeys", "two_channels")),
+    (
+        "What stands around them",
+        (
+            "sessions",
+            "pages",
+            "tokens",
+            "acts",
+            "policy",
+            "hook",
+            "front",
+            "git",
+            "ledger",
+            "verifier",
+            "alerts",
+            "reports",
+        ),
+    ),
+)
+"""The ten controls as people speak of them, and who answers for each."""
+
+IS_THE_RECORD = "what is attacked is the record itself"
+NOT_PUSHED = "the verifier is asked alone; what it says to a push or an enrolment is recorded there"
+NOT_IN_FORCE = "the file is not read, so nothing was asked"
 NOT_ASKED = "git ends the push before it asks anybody"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One attack."""
-
-    id: str
-    title: str
-    control: str = ""
-    beats: str = ""
-    """What lets it through: somebody's system, or a way to write a hook."""
-    unrecorded: str = ""
-    """Why there is no entry of it; empty where there must be one."""
-    not_here: str = ""
-    """Why it does not apply; empty where it does."""
 
 
 def _not(id_: str, title: str, why: str) -> Row:
@@ -54,7 +125,7 @@ WIRE = (
     Row("G-03", "0→0 deletes a protected branch", "ref_rules", "receive.denyDeletes=true of git itself"),
     Row("G-04", "a deletion that lies about the old value", "ref_rules", "hooks that ask about old and fail open"),
     Row("G-05", "an update that lies about the old value", "ref_rules", "hooks that diff what the push claims"),
-    Row("G-06", "several refs, of which one cannot move", "ref_rules", "logs written in pre-receive"),
+    Row("G-06", "several refs, of which one cannot move", "four_eyes", "logs written in pre-receive"),
     Row("G-07", "the first ref's answer used for the second", "four_eyes", "Gitea before #38103"),
     Row("G-08", "a replacement hides the commit from the hook", "ref_rules", "hooks without GIT_NO_REPLACE_OBJECTS"),
     Row("G-09", "replacement and commit in one push", "ref_rules", "hooks that judge line by line"),
@@ -130,17 +201,15 @@ APPROVALS = (
     _not("A-23", "a CI token approves", "a token carries a sign-off, and signs none"),
     Row("A-24", "an agent approves its own work", "four_eyes", "gitmoot #1145"),
     Row("A-25", "a copy of the author approves", "four_eyes", "ids that differ"),
-    _not("A-26", "who delegated the work approves it", "who delegates work is not recorded yet (SECURITY.md, 6)"),
-    _not("A-27", "two approve each other at once", "to be detected, not refused: a later issue"),
+    Row("A-26", "who delegated the work approves it", "four_eyes", "GitHub: only of its own agent"),
     Row("A-28", "one approver fills both places", "four_eyes", "Vault control groups"),
-    _not("A-29", "a threshold of zero, or none", "a policy file, no push: test_policy_attacks.py"),
-    _not("A-31", "a global rule relaxes a stricter one", "a policy file, no push: test_policy_attacks.py"),
-    _not("A-32", "the first rule that matches hides the next", "a policy file, no push: test_policy_attacks.py"),
-    _not("A-33", "a weak row beside a strict one", "a policy file, no push: test_policy_attacks.py"),
+    Row("A-29", "a threshold of zero, or none", "policy", "go-tuf GHSA-fphv-w9fq-2525", NOT_IN_FORCE),
+    Row("A-31", "a global rule relaxes a stricter one", "policy", "gittuf CVE-2026-128037", NOT_IN_FORCE),
+    Row("A-32", "the first rule that matches hides the next", "policy", "Gitea: first match wins", NOT_IN_FORCE),
+    Row("A-33", "a weak row beside a strict one", "policy", "Teleport: rows of a role are ORed", NOT_IN_FORCE),
     _not("A-35", "an older policy put in force", "the policy cannot be changed in this version"),
     _not("A-36", "the policy changes within the range", "the policy cannot be changed in this version"),
     _not("A-37", "a policy with unverified parts", "the policy cannot be changed in this version"),
-    _not("A-38", "break-glass twice, or never reviewed", "there is no override (SECURITY.md, 7)"),
     Row("A-39", "a freeze passed by an alias or a tag", "freeze", "freezes by name"),
     Row("A-40", "a no lifted by one who may not", "four_eyes", "sig-release #1389"),
 )
@@ -157,11 +226,10 @@ KEYS = (
     Row("K-09", "a text-mode signature, good for two texts", "signed_commits", "gpg --verify"),
     Row("K-11", "an unsigned commit under a signed tip", "signed_commits", "GitHub squash paths; tips alone"),
     Row("K-12", "commits of the server's own are exempt", "signed_commits", "GitLab: gitaly #5361"),
-    _not("K-13", "two keys with one short id", "no push can make one: test_signature_attacks.py"),
+    Row("K-13", "two keys with one short id", "identity", "policy-bot: 64-bit key ids", NOT_PUSHED),
     Row("K-15", "a pattern of principals", "signed_commits", "allowed_signers: *@example.org"),
     Row("K-16", "a signing subkey added by a thief", "signed_commits", "primary fingerprints"),
-    _not("K-17", "a key enrolled to be approved by", "the owner enrols; a cool-down is a later issue (SECURITY.md, 6)"),
-    _not("K-18", "enrolled without possession", "no push: test_signature_attacks.py, test_ssh_attacks.py"),
+    Row("K-18", "enrolled without possession", "identity", "git-proxy GHSA-h37f-qp8m-g68c", NOT_PUSHED),
     _not("K-19", "a push certificate replayed", "push certificates are not asked for and say nothing here"),
     Row("K-20", "an unsigned commit", "signed_commits", "hooks that test for B alone"),
 )
@@ -180,7 +248,7 @@ FURTHER = (
     Row("X-11", "a commit with one parent twice", "signed_commits", "log -p, which shows no merges"),
     Row("X-12", "a commit of a hundred parents", "four_eyes", "merge-tree of two"),
     Row("X-13", "dated into the future", "signed_commits", "--since, --date-order, sorted pages"),
-    Row("X-14", "authors, dates and zones that cannot be read", "signed_commits", "split() on spaces"),
+    Row("X-14", "headers, authors, dates and tags that cannot be read", "facts", "split() on spaces"),
     Row("X-15", "headers that tools do not show", "signed_commits", "git log, every web page"),
     Row("X-16", "modes: padded, unknown, group-writable", "signed_commits", "readers that normalise"),
     Row("X-17", "names in a tree: .git, .., a slash, none", "signed_commits", "receive.fsckObjects off, git's default"),
@@ -192,7 +260,10 @@ FURTHER = (
         "X-22", "a pack that is cut, corrupt or lacks its bases", "git", "unpackers of one's own", unrecorded=NOT_ASKED
     ),
     Row("X-23", "an object that nobody has", "git", "hooks that skip what is missing", unrecorded=NOT_ASKED),
-    Row("X-24", "grafts on the server shorten what is walked", "ref_rules", "rev-list, which believes them"),
+    Row("X-51", "old values, names and orders made up by chance", "ref_rules", "rules tried with tidy pushes"),
+    Row("X-52", "a large change cut and ordered by chance", "four_eyes", "sizes of the last commit, or of the net"),
+    Row("X-50", "an option that turns the reader's terminal", "proposals", "hooks that echo options"),
+    Row("X-24", "grafts on the server shorten what is walked", "signed_commits", "rev-list, which believes them"),
     Row("X-25", "trees that repeat themselves a billionfold", "limits", "walkers without a count"),
     Row("X-26", ".mailmap makes one author another", "signed_commits", "log --use-mailmap; %aN"),
     Row("X-27", "a link named .gitmodules or .gitattributes", "four_eyes", "path rules that skip links"),
@@ -209,4 +280,44 @@ FURTHER = (
     ),
 )
 
-ROWS = (*WIRE, *SIZE, *APPROVALS, *KEYS, *FURTHER)
+
+def _ledger(id_: str, title: str, control: str, beats: str) -> Row:
+    return Row(id_, title, control, beats, unrecorded=IS_THE_RECORD)
+
+
+LEDGER = (
+    _ledger("L-01", "the end cut off, head row and tiles to go with it", "verifier", "every hash chain; ledgerchain"),
+    _ledger("L-02", "two copies of one ledger, one key", "ledger", "every hash chain"),
+    _ledger("L-03", "history written anew and signed with the real key", "verifier", "signed hash chains"),
+    _ledger("L-04", "an older copy put back", "ledger", "database backups; every hash chain"),
+    _ledger("L-05", "entries exchanged", "verifier", "logs without a number in the hash"),
+    _ledger("L-06", "an entry dated back", "verifier", "times that the client says"),
+    _ledger("L-07", "a column altered beside a hash that covers another", "verifier", "ledgerchain 0.1.0: valid"),
+    _ledger("L-08", "a number used twice, or left out", "ledger", "identity columns"),
+    _ledger("L-09", "REPLACE, TRUNCATE, triggers dropped, the file edited", "verifier", "append-only triggers"),
+    _ledger("L-10", "fields that run into each other", "ledger", "hashes over joined fields"),
+    _ledger("L-11", "a node taken for a leaf, a leaf counted twice", "verifier", "CVE-2012-2459"),
+    _ledger("L-12", "a second spelling of one entry", "verifier", "hashes over what json.loads gives back"),
+    _ledger("L-13", "two writers at once", "ledger", "ledgerchain: 217 of 800 appends lost"),
+    _ledger("L-14", "a torn page, a file cut short", "verifier", "logs without checksums over everything"),
+    _ledger("L-15", "an I/O error, and then success", "ledger", "retried fsync"),
+    _ledger("L-16", "a full disk", "ledger", "writers that go on"),
+    _ledger("L-17", "the clock set back and forth", "ledger", "times as the host says them"),
+    _ledger("L-18", "a stolen key that was replaced", "verifier", "keys that count for ever"),
+    _ledger("L-19", "another tree for another reader", "verifier", "one log, one reader"),
+    _ledger("L-20", "another ledger under the same name", "verifier", "CVE-2022-39199: identity that the server says"),
+    _ledger("L-21", "an action without its entry", "ledger", "logging after the fact"),
+    _ledger("L-22", "edited after it was answered, before it is signed", "ledger", "outboxes, edited before sequenced"),
+    _ledger(
+        "L-23", "a later version or an unknown kind smuggled in", "verifier", "readers that skip what they do not know"
+    ),
+    _ledger("L-24", "a verifier that is made to work without end", "verifier", "parsers without limits"),
+    _ledger("L-25", "personal data written for ever", "ledger", "hashes without salt; immutable logs"),
+    _ledger("L-26", "a database that may lose what it committed", "ledger", "whatever SQLite or server is there"),
+)
+
+OTHERS = (
+    *BROWSER, *DEBT, *DRAWS, *STOPS, *DETECTION, *FACTORS, *REPORTS, *TELL, *rows_locks.ROWS, *rows_gates.ROWS,
+    *CHANNELS,
+)  # fmt: skip
+ROWS = (*WIRE, *SIZE, *APPROVALS, *KEYS, *FURTHER, *LEDGER, *OTHERS)

@@ -6,14 +6,19 @@ from pathlib import Path
 import pytest
 
 from adversary.card import Card, Case
+from adversary.without import Without
 from playing import Ground, Member, Repository
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--without", metavar="CONTROL", help="switch it off: every case that names it must come through")
     parser.addoption("--card", metavar="FILE", help="write the score card of the attacks there, and show it")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if name := config.getoption("--without", None):
+        (plugin := Without(name)).switch_off()
+        config.pluginmanager.register(plugin)
     path = config.getoption("--card", None)
     if path and not hasattr(config, "workerinput"):  # One card, kept by the process that all workers report to.
         config.pluginmanager.register(Card(Path(path)))

@@ -1,4 +1,4 @@
-"""Attacks on review and landing, each with its honest twin: tables A and C of the field notes, on a real repository."""
+"""Attacks on review and landing, each with its honest twin: on a real repository."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ import os, signal, sys
 from pathlib import Path
 from governance.adapters import settings
 from governance.adapters.yard import GitYard
-from governance.entrypoints.serve import opened
+from governance.entrypoints.house import opened
 from governance.reconcile import Reconciler
 from governance.state import read
 step, when = sys.argv[1:]

@@ -16,7 +16,7 @@ from governance.adapters import git, settings
 from governance.adapters.gnupg_home import KeyHome
 from governance.adapters.seat import Seat
 from governance.adapters.yard import GitYard
-from governance.entrypoints.serve import House, opened
+from governance.entrypoints.house import House, opened
 from governance.errors import UnavailableError
 from governance.people import statements, tokens
 from governance.people.tokens import Caller
@@ -123,7 +123,8 @@ def freeze(house: House, world: LandingWorld) -> None:
 
 
 def thaw(house: House, world: LandingWorld) -> None:
-    lifted = Draft(kind="freeze.lifted", actor=SERVICE, repo="demo", subject="demo", data={"refs": []})
+    data = {"freeze": 0, "remediation": "looked into", "refs": [], "unreviewed": [], "statement": {}}
+    lifted = Draft(kind="freeze.lifted", actor=SERVICE, repo="demo", subject="demo", data=data)
     house.service.ledger.run(lambda tx: tx.append(lifted))
     house.reconciler.mark("demo", world.repo)
 

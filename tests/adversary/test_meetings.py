@@ -150,5 +150,5 @@ def test_what_a_push_is_still_writing_is_not_tidied_away(tmp_path: Path) -> None
     kept = {ours, f".{ours}", f"m-{ours}", landing, f".{landing}"}
     for name in (*kept, ".1-1", "1-1", "m-1-1", f"{ours}-fedcba9876543210"):
         (folder / name).touch()
-    world(tmp_path / "hook.sock", {landing}).tidy(tmp_path, frozenset())
+    world((tmp_path / "hook.sock",), {landing}).tidy(tmp_path, frozenset())
     assert {file.name for file in folder.iterdir()} == kept

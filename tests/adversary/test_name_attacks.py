@@ -130,7 +130,7 @@ class TestTags:
         case.refused(started.push(dev, f"{old}:{V1}"), "ref_rules.tag_target")
         case.lands(started, dev, old, ref="refs/tags/v0")
 
-    @attack("X-07")
+    @attack("X-14")
     def test_a_tag_that_lies_about_its_targets_type_is_refused(self, case: Case, lax: Repository, dev: Member) -> None:
         first = lax.refs()[MAIN]
         blob = lax.git("rev-parse", f"{first}:README")
@@ -139,7 +139,7 @@ class TestTags:
         case.refused(raw_push(lax, dev, f"{ZEROS} {lie} {V1}", pack=packed(lax, [lie])), *codes)
         case.lands(lax, dev, signed_tag(lax, dev, V1, first), ref=V1)
 
-    @attack("G-16")
+    @attack("K-20")
     def test_an_annotated_tag_without_a_signature_is_refused(
         self, case: Case, started: Repository, dev: Member
     ) -> None:

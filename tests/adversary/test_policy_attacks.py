@@ -3,11 +3,13 @@
 Numbers are those of the list of attacks; each has its honest twin, so that a refusal is not mere deafness.
 """
 
+from functools import cache
 from itertools import permutations
 from pathlib import Path
 
 import pytest
 
+from adversary.card import LedgerCase, attack
 from governance.errors import PolicyContentError, PolicyError, PolicySyntaxError
 from governance.policy import LONGEST_PATH, OWNER, FourEyes, Kind, Pattern, Policy
 from governance.policy_text import describe, from_meaning, load
@@ -15,8 +17,11 @@ from governance.policy_text import describe, from_meaning, load
 SHIPPED = Path(__file__).parents[2] / "policies"
 POLICY = (SHIPPED / "policy.yaml").read_text()
 ROLES = (SHIPPED / "roles.yaml").read_text()
+AFTER = "\n# Which refs move only for whoever holds the write lock"
+"""What follows the approver table."""
 
 
+@cache
 def read(policy: str = POLICY, roles: str = ROLES) -> Policy:
     return load(policy.encode(), roles.encode(), policy_name="policy.yaml", roles_name="roles.yaml")
 
@@ -26,17 +31,31 @@ def changed(old: str, new: str) -> str:
     return POLICY.replace(old, new)
 
 
+@pytest.fixture
+def case(request: pytest.FixtureRequest) -> LedgerCase:
+    made = LedgerCase()
+    ids = [each for mark in request.node.iter_markers("attack") for each in mark.args]
+    request.node.user_properties.append(("attack", (ids, made.seen)))
+    return made
+
+
 NUMBERS = ["lines: 50", "files: 3", "expires_hours: 72", "max_refs: 50", "signature_future_seconds: 300"]
 NO_THRESHOLDS = ["0", "-1", '"2"', "'50'", ".nan", ".inf", "-.inf", "1e400", "2.0", "null", "~", "", "true", "[50]"]
 
 
+@attack("A-29")
 @pytest.mark.parametrize("value", NO_THRESHOLDS)
 @pytest.mark.parametrize("number", NUMBERS)
-def test_a_29_a_threshold_that_is_no_threshold_is_refused_on_its_line(number: str, value: str) -> None:
+def test_a_29_a_threshold_that_is_no_threshold_is_refused_on_its_line(
+    case: LedgerCase, number: str, value: str
+) -> None:
     key = number.split(":", maxsplit=1)[0]
     line = POLICY[: POLICY.index(f"  {number}\n")].count("\n") + 1
-    with pytest.raises(PolicyContentError, match=f"^policy.yaml:{line}: .*{key}: expected a whole number from 1 to "):
+    said = f"^policy.yaml:{line}: .*{key}: expected a whole number from 1 to "
+    with case.refuses(PolicyContentError, match=said):
         read(changed(f"  {number}\n", f"  {key}: {value}\n"))
+    assert read(changed(f"  {number}\n", f"  {key}: 1\n"))
+    case.went_well()
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -44,9 +63,12 @@ def test_a_29_a_threshold_left_out_is_the_default_and_never_none(number: str) ->
     assert read(changed(f"  {number}\n", "")).digest == read().digest
 
 
+@attack("A-29")
 @pytest.mark.parametrize("number", NUMBERS)
-def test_a_29_a_number_that_switches_the_control_off_is_refused(number: str) -> None:
-    with pytest.raises(PolicyContentError, match="from 1 to"):
+def test_a_29_a_number_that_switches_the_control_off_is_refused(case: LedgerCase, number: str) -> None:
+    assert read()
+    case.went_well()
+    with case.refuses(PolicyContentError, match="from 1 to"):
         read(changed(f"  {number}\n", f"  {number.split(':', maxsplit=1)[0]}: 999999999\n"))
 
 
@@ -54,53 +76,71 @@ def test_a_29_twin_the_smallest_threshold_loads() -> None:
     assert read(changed("  lines: 50\n", "  lines: 1\n")).four_eyes.lines == 1
 
 
+@attack("A-31")
 @pytest.mark.parametrize(
     "topic", ["refs/**", "refs/heads/**", "refs/heads/*", "refs/heads/main", "refs/heads/m*", "refs/heads/release/**"]
 )
-def test_a_31_a_wide_topic_does_not_open_what_is_protected(topic: str) -> None:
+def test_a_31_a_wide_topic_does_not_open_what_is_protected(case: LedgerCase, topic: str) -> None:
     policy = read(changed("    - refs/heads/**\n", f'    - "{topic}"\n'))
     for ref in ("refs/heads/main", "refs/heads/release/1"):
         assert policy.is_protected(ref)
         assert not policy.is_topic(ref)
-
-
-def test_a_31_twin_what_is_not_protected_is_a_topic() -> None:
+    case.answered("protected")
     assert read().is_topic("refs/heads/mainx")
+    case.went_well()
 
 
+@attack("A-32")
 @pytest.mark.parametrize("order", list(permutations(["'refs/heads/*'", "refs/heads/main", "refs/heads/release/**"])))
-def test_a_32_no_order_of_protected_patterns_hides_one_behind_another(order: tuple[str, ...]) -> None:
+def test_a_32_no_order_of_protected_patterns_hides_one_behind_another(case: LedgerCase, order: tuple[str, ...]) -> None:
     lists = "    - refs/heads/main\n    - refs/heads/release/**\n"
     policy = read(changed(lists, "".join(f"    - {pattern}\n" for pattern in order)))
     assert all(map(policy.is_protected, ("refs/heads/main", "refs/heads/x", "refs/heads/release/1/2")))
+    case.answered("protected")
     assert not policy.is_protected("refs/heads/topic/x")
+    case.went_well()
     assert policy.digest == read(changed(lists, "".join(f"    - {pattern}\n" for pattern in sorted(order)))).digest
 
 
-def test_a_32_a_risk_pattern_cannot_be_taken_back_by_a_later_one() -> None:
-    with pytest.raises(PolicyContentError, match="more than"):
+@attack("A-32")
+def test_a_32_a_risk_pattern_cannot_be_taken_back_by_a_later_one(case: LedgerCase) -> None:
+    with case.refuses(PolicyContentError, match="more than"):
         read(changed('    - "**/auth/**"\n', '    - "**/auth/**"\n    - "!src/auth/**"\n'))
     assert read(changed('    - "**/auth/**"\n', '    - "**/auth/**"\n    - "src/**"\n')).high_risk("lib/auth/x")
+    case.went_well()
 
 
+TABLE, REST = POLICY.split("write_lock:\n", 1)
+REST = f"write_lock:\n{REST}"
+"""What follows the approver table, from the first section after it."""
+
+
+def rows() -> list[str]:
+    """Return the approver table in pieces: what stands before it, and each row, a whole line at its end."""
+    head, *those = TABLE.split("\n  - authors: ")
+    return [f"{head}\n", *(f"  - authors: {row.rstrip()}\n" for row in those)]
+
+
+@attack("A-33")
 @pytest.mark.parametrize("at_the_end", [False, True])
-def test_a_33_a_second_weaker_row_for_a_role_is_refused_wherever_it_stands(at_the_end: bool) -> None:  # noqa: FBT001 - a table's column
+def test_a_33_a_second_weaker_row_for_a_role_is_refused_wherever_it_stands(
+    case: LedgerCase,
+    at_the_end: bool,  # noqa: FBT001 - a table's column
+) -> None:
     weak = "  - authors: [dev-a]\n    first: [docs]\n    second: [docs, librarian]\n"
-    text = f"{POLICY}{weak}" if at_the_end else changed("approvers:\n", f"approvers:\n{weak}")
-    with pytest.raises(PolicyContentError, match="expected dev-a in one row, got a second"):
+    text = "".join([*rows(), weak, REST]) if at_the_end else changed("approvers:\n", f"approvers:\n{weak}")
+    with case.refuses(PolicyContentError, match="expected dev-a in one row, got a second"):
         read(text)
-
-
-def test_a_33_twin_the_same_rows_in_another_order_are_the_same_policy() -> None:
-    head, *rows = POLICY.split("\n  - authors: ")
-    again = read("\n  - authors: ".join([head, *reversed([row.rstrip() for row in rows])]))
+    head, *those = rows()
+    again = read("".join([head, *reversed(those), REST]))
     assert again.digest == read().digest
+    case.went_well()
 
 
 @pytest.mark.parametrize("empty", ["approvers: []\n", "approvers:\n", "approvers: {}\n", "approvers: no\n", ""])
 def test_an_empty_approver_table_is_refused(empty: str) -> None:
     with pytest.raises(PolicyContentError, match="approver"):
-        read(POLICY[: POLICY.index("approvers:\n")] + empty)
+        read(POLICY[: POLICY.index("approvers:\n")] + empty + REST)
 
 
 @pytest.mark.parametrize("place", ["first", "second", "fallback"])

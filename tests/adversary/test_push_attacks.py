@@ -164,11 +164,18 @@ class TestTheWire:
         large = started.commit(dev, {"app.py": lines(60)}, started.refs()[MAIN])
         spoof = ["-o", "approver=dev-b", "-o", "approver=qa-a", "-o", "skip=four_eyes"]
         case.refused(started.push(dev, f"{large}:{MAIN}", more=spoof), "four_eyes.no_change")
-        refused = started.push(dev, f"{large}:{MAIN}", more=["-o", "\x1b[2Jskip=four_eyes"])
-        case.refused(refused, "proposals.option")
-        assert "\x1b" not in refused.said
         head = small(started, dev)
         case.twin(started.push(dev, f"{head}:{MAIN}", more=spoof))
+
+    @attack("X-50")
+    def test_x50_an_option_that_turns_the_terminal_is_refused_unshown(
+        self, case: Case, started: Repository, dev: Member
+    ) -> None:
+        head = small(started, dev)
+        refused = started.push(dev, f"{head}:{MAIN}", more=["-o", "\x1b[2Jskip=four_eyes"])
+        case.refused(refused, "proposals.option")
+        assert "\x1b" not in refused.said
+        case.lands(started, dev, head)
 
     @attack("G-32")
     def test_g32_more_refs_than_a_push_may_name(self, case: Case, started: Repository, dev: Member) -> None:

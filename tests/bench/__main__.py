@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import decide, facts, hundred, push, signatures, ssh, start
+from tests.bench import appending, controls, decide, facts, hundred, million, push, reporting, signatures, ssh, start
 from tests.bench.sizes import SMOKE, Sizes
 from tests.bench.table import Figure, progress, show, write
 from tests.bench.world import World, opened
@@ -22,6 +22,10 @@ PARTS: dict[str, Callable[[World, Sizes], list[Figure]]] = {
     "facts": facts.measure,
     "start": start.measure,
     "signatures": signatures.measure,
+    "append": appending.measure,
+    "million": million.measure,
+    "report": reporting.measure,
+    "controls": controls.measure,
     "decide": decide.measure,  # Last: it stops the service to copy its data.
 }
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from governance import gathered
 from governance.adapters import settings
-from governance.entrypoints.serve import House, opened
+from governance.entrypoints.house import House, opened
 from governance.receive import Identity, Receiver
 from tests.bench.asking import REFUSED, Asking, prepared
 from tests.bench.growth import grow, seen

@@ -19,13 +19,15 @@ from sqlalchemy.pool import StaticPool
 from sqlmodel import Field, Session, SQLModel, create_engine
 
 from audit import stores
-from governance import record
+from governance import loading, record
 from governance.adapters import settings
 from governance.decision import Decision, decide
 from governance.entrypoints.hook_socket import HookSocket
-from governance.entrypoints.serve import logs, opened
+from governance.entrypoints.house import opened
+from governance.entrypoints.serve import logs
 from governance.facts import UpdateFacts
-from governance.receive import Plan, Receiver, _standing
+from governance.ports import NoKeys
+from governance.receive import Plan, Receiver
 from governance.record import Effects
 from governance.service import Service
 from governance.state.fold import Tx
@@ -74,7 +76,7 @@ class OneByOne(Receiver):
 
     def _committed(self, plan: Plan, facts: tuple[UpdateFacts, ...]) -> tuple[Decision, Effects, int]:
         policy, roster = self._known.policy(self._look), self._known.roster(self._look)
-        pairs = [(update, _standing(self._look, update, policy, roster)) for update in facts]
+        pairs = [(update, loading.standing(self._look, update, policy, roster, NoKeys())) for update in facts]
         decision = decide(pairs, policy_digest=policy.digest)
         with Session(self._engine) as session:
             row = _row(decision, at=plan.context.received_at)

@@ -13,13 +13,14 @@ from audit.transaction import Transaction
 from governance import record
 from governance.record import Kind
 from governance.state.fold import Tx
-from tests.bench.world import AGENT, MAIN
+from tests.bench.world import MAIN
 
 STEPS = 1000
 """Steps in one transaction."""
 STEP = 5
 """Entries in one: three pushes refused, one allowed that opens a change, and that it was applied."""
-ACTOR = Actor(id=AGENT, kind="agent", key="")
+ACTOR = Actor(id="gone", kind="agent", key="")
+"""Nobody who is here: a million pushes within minutes would use up every limit of whoever made them."""
 REPOSITORY = "governed"
 
 Data = Mapping[str, Any]

@@ -24,8 +24,16 @@ class Sizes:
     few: int = 1000
     many: int = 1_000_000
     """Entries of a young and an old ledger."""
+    appends: int = 12_800
+    append_rounds: int = 5
+    others: bool = True
+    """Whether other libraries are fetched and measured beside ours."""
+    proofs: int = 1000
     decisions: int = 301
     """Taken on each."""
+    landings_few: int = 1000
+    landings_many: int = 100_000
+    """Behind the decision that all controls are asked about."""
 
 
 SMOKE = Sizes(
@@ -39,6 +47,12 @@ SMOKE = Sizes(
     request_rounds=1,
     few=100,
     many=200,
+    appends=256,
+    append_rounds=1,
+    others=False,
+    proofs=5,
     decisions=5,
+    landings_few=10,
+    landings_many=20,
 )
 """Whether it runs at all; the figures mean nothing."""

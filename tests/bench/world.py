@@ -20,6 +20,7 @@ from governance.adapters import git, hook_files
 from governance.adapters.seat import Seat
 from governance.entrypoints.playground import Playground, Seated
 from tests.bench.history import line
+from tests.builders import loose_policy
 from tests.keys import Key, _fingerprints, _sequoia_signer
 
 AGENT = "dev-a"
@@ -34,7 +35,8 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.play = Playground(folder, listen=f"127.0.0.1:{_free_port()}", quiet=True)
+        policy = loose_policy(folder / "policy")
+        self.play = Playground(folder, listen=f"127.0.0.1:{_free_port()}", quiet=True, policy=policy)
         self.agent = Seated(self.play, AGENT)
         self.work = folder / "work.git"
 

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import typer
 
+import starting
+from builders import loose_policy
 from governance.entrypoints.cli.main import app
 from governance.entrypoints.playground import Playground, Seated
 from playing import Ground, free_port
@@ -31,6 +33,9 @@ COMPLETE = {
     "key revoke": ["ABC"],
     "token issue": ["x"],
     "token revoke": ["x"],
+    "otp recover": ["--recovery", "x"],
+    "otp remove": ["x"],
+    "otp reset": ["x"],
     "repo add": ["x", "nowhere"],
     "repo adopt": ["x", "nowhere", "--yes"],
     "repo check": ["x"],
@@ -43,8 +48,47 @@ COMPLETE = {
     "sign-off": ["1", "--approve"],
     "land": ["1"],
     "thaw": ["x", "--remediation", "nothing was wrong"],
+    "lock request": ["--file", "src/**", "--lines", "10"],
+    "lock release": ["1"],
+    "lock extend": ["1", "--reason", "not done yet"],
+    "lock prefer": ["1", "--reason", "it is urgent"],
+    "lock steal": ["1", "--for", "2", "--reason", "it hangs"],
+    "lock cosign": ["1"],
+    "limit raise": ["dev-a", "push", "--hour", "100", "--day", "1000"],
+    "account contact": ["--phone", "+493012345678"],
     "ledger show": ["0"],
+    "ledger prove": ["0"],
+    "ledger backup": ["copy"],
+    "ledger restore": ["copy"],
+    "ledger recover": ["--reason", "x", "--operator", "x"],
+    "ledger prune": ["--below", "256", "--archive", "copy", "--yes"],
+    "ledger erase": ["0", "lines", "--basis", "x", "--approver", "x"],
+    "witness serve": ["--state", "w", "--logs", "nowhere", "--listen", "127.0.0.1:0"],
+    "witness key": ["--state", "w"],
     "init": ["--origin", "localhost/x"],
+    "gate start": ["x"],
+    "gate status": ["x"],
+    "gate evidence": ["x", "RED", "--commit", "c", "--note", "n", "--file", "nowhere"],
+    "gate advance": ["x"],
+    "gate check": ["x", "RED"],
+    "message send": ["nowhere", "--to", "x", "--type", "status"],
+    "message verify": ["nowhere"],
+    "message check": ["nowhere"],
+    "decision raise": ["Shall it be?", "--kind", "x"],
+    "decision sign": ["1", "--approve", "--reason", "x"],
+    "decision show": ["1"],
+    "decision confirm": ["YES-MFRGGZDF"],
+    "decision close": ["1", "--reason", "x"],
+    "veto": ["1", "--reason", "it drops the log"],
+    "freeze": ["--role", "dev-a", "--reason", "it drops the log"],
+    "review tertiary": ["1", "--approve", "--reason", "looked at it"],
+    "review audit": ["--epoch", "1"],
+    "override ask": ["1", "--reason", "the site is down"],
+    "override sign": ["1"],
+    "override review": ["1", "--verdict", "fine", "--reason", "looked at it"],
+    "report check": ["nowhere"],
+    "canary plant": ["1"],
+    "canary reveal": ["1"],
 }
 """What a command needs before it can be run at all."""
 DO_NOT_RUN = {"init", "serve", "demo", "key generate", "policy check"}
@@ -61,8 +105,12 @@ def commands() -> list[tuple[str, Any]]:
     return found
 
 
+def environment(home: Path) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "HOME": str(home), "LC_ALL": "C.UTF-8", "TWINSEAL_LISTEN": "127.0.0.1:9"}
+
+
 def run(*args: str, home: Path, **extra: str) -> subprocess.CompletedProcess[str]:
-    env = {"PATH": os.environ["PATH"], "HOME": str(home), "LC_ALL": "C.UTF-8", "TWINSEAL_LISTEN": "127.0.0.1:9"} | extra
+    env = environment(home) | extra
     command = [sys.executable, "-m", "governance", *args]
     return subprocess.run(command, env=env, cwd=home, capture_output=True, text=True, timeout=60, check=False, input="")
 
@@ -94,7 +142,7 @@ def test_without_a_service_every_command_says_so_in_a_sentence(name: str, tmp_pa
     assert done.returncode in {1, 2, 3}, (done.returncode, done.stdout)
     assert "Traceback" not in done.stderr + done.stdout
     assert done.stderr.startswith("✗ ") or name == "doctor", done.stderr
-    as_json = run(*words, "--json", home=tmp_path)
+    as_json = starting.run([*starting.OURS, *words, "--json"], env=environment(tmp_path), cwd=tmp_path)
     assert as_json.returncode == done.returncode
     answer = json.loads(as_json.stdout)
     if name != "doctor":
@@ -115,6 +163,7 @@ def test_without_a_service_every_command_says_so_in_a_sentence(name: str, tmp_pa
         (["thaw", "demo"], "--remediation"),
         (["init"], "--origin"),
         (["ledger", "tail", "-n", "0"], "'-n'"),
+        (["ledger", "export", "copy", "--since", "3"], "a folder holds all of it"),
     ],
 )
 def test_a_slip_of_the_hand_exits_with_2_and_says_what_was_meant(words: list[str], hint: str, tmp_path: Path) -> None:
@@ -186,6 +235,15 @@ class TestInit:
         elsewhere = given | {"TWINSEAL_STATE": str(tmp_path / "state")}
         assert run("init", "--origin", "localhost/x", home=tmp_path, **elsewhere).returncode == 0
 
+    def test_a_disk_that_is_nearly_full_is_said_before_it_is(self, tmp_path: Path, small_disk: Path) -> None:
+        given = {"TWINSEAL_DATA": str(tmp_path / "d"), "TWINSEAL_STATE": str(small_disk / "state")}
+        assert run("init", "--origin", "localhost/x", home=tmp_path, **given).returncode == 0
+        found = json.loads(run("doctor", "--json", home=tmp_path, **given).stdout)
+        said = [(each["level"], each["said"]) for each in found if each["what"] == "room"]
+        assert len(said) == 1
+        assert said[0][0] == "warn"
+        assert f"MiB are free at {small_disk}/state" in said[0][1]
+
     def test_a_bad_policy_begins_nothing(self, tmp_path: Path) -> None:
         (tmp_path / "policy.yaml").write_text("version: 0\n")
         done = run("init", "--origin", "localhost/x", "--policy", "policy.yaml", home=tmp_path)
@@ -199,7 +257,8 @@ class TestExitCodes:
     @pytest.fixture(scope="class")
     @classmethod
     def play(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playground]:
-        play = Playground(tmp_path_factory.mktemp("c"), listen=f"127.0.0.1:{free_port()}", quiet=True)
+        folder = tmp_path_factory.mktemp("c")
+        play = Playground(folder, listen=f"127.0.0.1:{free_port()}", quiet=True, policy=loose_policy(folder / "policy"))
         try:
             play.begin()
             play.enroll("dev-a")
@@ -229,11 +288,14 @@ class TestExitCodes:
             (["hooks", "check", "demo"], 0),
             (["hooks", "check", "nowhere"], 1),
             (["ledger", "verify"], 0),
-            (["ledger", "verify", "--file", "nowhere"], 3),
+            (["ledger", "verify", "nowhere"], 3),
             (["ledger", "rebuild", "--check"], 0),
             (["ledger", "tail", "-n", "3"], 0),
             (["ledger", "show", "1"], 0),
             (["ledger", "show", "99999"], 1),
+            (["ledger", "prove", "1", "--out", "nowhere/proof"], 3),
+            (["ledger", "prune", "--below", "300", "--archive", "nowhere", "--yes"], 1),
+            (["ledger", "rotate"], 3),
             (["thaw", "demo", "--remediation", "nothing was wrong", "--yes"], 1),
             (["principal", "retire", "owner"], 1),
             (["repo", "add", "demo", "demo.git"], 1),
@@ -247,6 +309,7 @@ class TestExitCodes:
         assert plain[1] or plain[2]
         json.loads(as_json[1])
         assert "\x1b" not in plain[1] + plain[2]
+        assert "None" not in plain[1]
 
     def test_an_agent_is_refused_with_1_and_the_code(self, play: Playground) -> None:
         (dev,) = play.seats
@@ -290,16 +353,37 @@ class TestExitCodes:
         finally:
             play.start()
 
+    def test_a_ledger_whose_disk_lost_a_page_is_spoken_of_in_sentences(self, tmp_path: Path) -> None:
+        places = {"TWINSEAL_DATA": str(tmp_path / "data"), "TWINSEAL_STATE": str(tmp_path / "state")}
+        assert run("init", "--origin", "localhost/x", home=tmp_path, **places).returncode == 0
+        file = tmp_path / "data" / "ledger.sqlite"
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            (page,) = connection.execute("select rootpage from sqlite_schema where name = 'ledger_entry'").fetchone()
+        data = bytearray(file.read_bytes())
+        data[(page - 1) * 4096 : page * 4096] = b"\x77" * 4096
+        file.write_bytes(data)
+        commands = {
+            "ledger.unverifiable": (["ledger", "verify"],),
+            "ledger.unreadable": (["ledger", "tail"], ["ledger", "export", "x"], ["ledger", "rotate"], ["serve"]),
+            "twinseal ledger verify": (["doctor"],),
+        }
+        for said, these in commands.items():
+            for words in these:
+                done = run(*words, home=tmp_path, **places)
+                assert done.returncode == (1 if words == ["doctor"] else 3), (words, done.stderr)
+                assert said in done.stdout + done.stderr, words
+                assert "Traceback" not in done.stderr, words
+
     def test_a_ledger_that_was_edited_is_not_valid(self, play: Playground, tmp_path: Path) -> None:
         copy = tmp_path / "ledger.sqlite"
         source = sqlite3.connect(f"file:{play.folder}/data/ledger.sqlite?mode=ro", uri=True)
         with contextlib.closing(source), contextlib.closing(sqlite3.connect(copy)) as target:
             source.backup(target)
-        assert self.run(play.owner, "ledger", "verify", "--file", str(copy))[0] == 0
+        assert self.run(play.owner, "ledger", "verify", str(copy))[0] == 0
         data = copy.read_bytes()
         assert b"dev-a@example.org" in data
         copy.write_bytes(data.replace(b"dev-a@example.org", b"dev-x@example.org"))
-        code, _, said = self.run(play.owner, "ledger", "verify", "--file", str(copy))
+        code, _, said = self.run(play.owner, "ledger", "verify", str(copy))
         assert code == 1, said
         assert "entry " in said
 
@@ -310,9 +394,9 @@ class TestExitCodes:
         mark = tmp_path / "mark"
         if text is not None:
             mark.write_text(text)
-        code, _, said = self.run(play.owner, "ledger", "verify", "--mark", str(mark))
+        code, _, said = self.run(play.owner, "ledger", "verify", "--against", str(mark))
         assert code == 3, said
-        assert f"the high-water mark {mark} cannot be read" in said
+        assert str(mark) in said
 
 
 def test_a_closed_pipe_is_no_traceback(ground: Ground) -> None:

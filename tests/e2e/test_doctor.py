@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from pysqlite3 import dbapi2 as sqlite
 
 from governance.adapters import git
 from playing import ENVIRONMENT, Ground, Repository
@@ -116,6 +119,18 @@ def test_what_is_not_separated_and_who_is_alone_is_said(repository: Repository) 
     assert "single_person" in people["said"]
 
 
+def test_a_job_that_failed_is_named(ground: Ground) -> None:
+    columns = "run, name, due_at, attempt, started_at, outcome, said, by"
+    row = "9999, 'sweep', 1, 3, 1, 'failed', 'OSError: gone', 'here'"
+    with closing(sqlite.connect(ground.data / "ledger.sqlite")) as connection:
+        connection.execute(f"insert into job_run({columns}) values({row})")
+        connection.commit()
+        (found,) = findings(ground, "job")
+        connection.execute("delete from job_run where run=9999")
+        connection.commit()
+    assert (found["level"], found["said"]) == ("bad", "sweep failed 3 times: OSError: gone")
+
+
 def test_with_the_service_down_doctor_says_that_pushes_are_refused(ground: Ground) -> None:
     ground.play.stop()
     try:
@@ -146,3 +161,20 @@ def test_a_lock_that_a_killed_git_left_is_found_and_a_fresh_one_is_somebodys(rep
     lock.unlink()
     assert "refs/heads/main.lock was left by a git that was killed" in said
     assert f"rm {lock}" in said
+
+
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("http://127.0.0.1:8321", False),
+        ("http://localhost:8321", False),
+        ("https://seal.example.org", False),
+        ("http://seal.example.org", True),
+        ("http://192.0.2.7:8321", True),
+    ],
+)
+def test_plain_http_beyond_this_machine_is_said(ground: Ground, url: str, warned: bool) -> None:  # noqa: FBT001 - a column
+    env = ground.play.environment("owner") | {"TWINSEAL_URL": url}
+    command = [sys.executable, "-m", "governance", "doctor", "--json"]
+    found = json.loads(subprocess.run(command, env=env, capture_output=True, text=True, check=False).stdout)
+    assert any(each["what"] == "address" for each in found) is warned, found

@@ -13,6 +13,7 @@ import pytest
 from pysqlite3 import dbapi2 as sqlite
 
 import keys
+from builders import loose_policy
 from governance.adapters.seat import Seat
 from governance.entrypoints.playground import Playground, Seated
 from governance.errors import NotFoundError
@@ -253,7 +254,9 @@ class TestWithGnuPG:
     @pytest.fixture(scope="class")
     @classmethod
     def play(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playground]:
-        play = Playground(tmp_path_factory.mktemp("p"), listen=f"127.0.0.1:{free_port()}", quiet=True)
+        folder = tmp_path_factory.mktemp("p")
+        policy = loose_policy(folder / "policy")
+        play = Playground(folder, listen=f"127.0.0.1:{free_port()}", quiet=True, policy=policy)
         try:
             play.begin()
             play.enroll("dev-a", model_family="family-one")

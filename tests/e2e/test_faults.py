@@ -340,7 +340,8 @@ class TestTheLedger:
         """A copy of the data folder as it is now."""
         folder = tmp_path / "copy"
         folder.mkdir(mode=0o700)
-        shutil.copy(ground.data / "ledger.key", folder)
+        for key in ground.data.glob("ledger-*.key"):
+            shutil.copy(key, folder)
         source = sqlite3.connect(f"file:{ground.data}/ledger.sqlite?mode=ro", uri=True)
         target = sqlite3.connect(folder / "ledger.sqlite")
         with contextlib.closing(source), contextlib.closing(target):

@@ -89,14 +89,23 @@ def landing(repository: Repository, head: str, strike: Callable[[int], None]) ->
     return time.monotonic() - began
 
 
+def asking(ground: Ground) -> int:
+    """Count the conversations with hooks that the service is still in (proc(5): state 03 is connected)."""
+    sockets = Path("/proc/net/unix").read_text().splitlines()
+    return sum(line.endswith(f" {ground.socket}") and line.split()[5] == "03" for line in sockets)
+
+
 def mend(repository: Repository, *, service: bool) -> None:
     """Do what an operator does after a crash: start the service again, remove git's stale locks.
 
-    A hook outlives its git: it may still ask, be allowed, and find that there is nobody to move the ref.
+    A hook outlives its git: it may still ask, be allowed, and find that there is nobody to move the ref. The service
+    outlives a hook: what was asked by one that is dead may still be decided, and then spends until the next look.
     """
     if service:
         repository.ground.restart(kill=True)
     until(lambda: not inside(repository.path), "everything that ran in the repository has ended")
+    until(lambda: not asking(repository.ground), "the service is through with every hook")
+    repository.admit(repository.ground["dev-a"])  # The ledger writes in order: what was decided stands before this.
     for lock in [*repository.path.glob("refs/**/*.lock"), *repository.path.glob("*.lock")]:
         lock.unlink()
     until(lambda: not repository.reserved(), "every reservation is closed")
@@ -146,3 +155,38 @@ def test_killed_at_any_moment_a_push_lands_wholly_or_not_at_all(ground: Ground, 
     assert {*changes} <= {*landed}, "none was lost"
     print(f"{ROUNDS} rounds, {hit} kills, {through} pushes through at the first attempt")
     ground.assert_sound()
+
+
+def test_what_is_decided_for_a_hook_that_is_dead_is_let_go_and_nothing_stays_spent(
+    ground: Ground, tmp_path: Path
+) -> None:
+    """The hook has asked and hears that it is being read: it stops the service in the middle of that, and dies."""
+    repository = ground.govern(tmp_path)
+    repository.begin()
+    change, head = ready(repository, 1)
+    repository.lying_hook(
+        "said, heard = [], wire.Service.receive",
+        "def dying(service):",
+        "    said.append(heard(service))",
+        "    if len(said) == 3:  # Whose push it is, what to gather, and now this.",
+        f"        os.kill(PID, {signal.SIGSTOP:d}); os.kill(os.getpid(), {signal.SIGKILL:d})",
+        "    return said[-1]",
+        "wire.Service.receive = dying",
+    )
+    seen = len(ground.entries())
+    try:
+        landing(repository, head, lambda _: None)
+    finally:
+        os.kill(ground.pid, signal.SIGCONT)
+    repository.honest_hook()
+    mend(repository, service=False)
+    (decided,) = [entry for entry in ground.entries("push.decided", start=seen) if entry["repo"] == repository.name]
+    assert decided["data"]["allowed"]
+    assert len(decided["data"]["spend"]) == 2
+    (let_go,) = [entry for entry in ground.entries("push.released", start=seen) if entry["repo"] == repository.name]
+    assert let_go["data"]["decision"] == decided["seq"]
+    assert not settled(repository, change, head)
+    again = repository.push(ground["dev-a"], f"{head}:{MAIN}", url=str(repository.path))
+    assert again.landed, again.said
+    mend(repository, service=False)
+    assert settled(repository, change, head)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from builders import loose_policy
 from governance.adapters.seat import Seat
 from governance.adapters.ssh_home import SshHome
 from governance.entrypoints.playground import Playground, Seated
@@ -28,7 +29,7 @@ class Garden:
         with socket.socket() as asking:
             asking.bind(("127.0.0.1", 0))
             port = asking.getsockname()[1]
-        self.play = Playground(folder, listen=f"127.0.0.1:{port}", quiet=True)
+        self.play = Playground(folder, listen=f"127.0.0.1:{port}", quiet=True, policy=loose_policy(folder / "policy"))
         self.play.begin()
         self.dev = self.play.enroll("dev-a", ssh=True)
         self.other = self.play.enroll("dev-b", ssh=True)

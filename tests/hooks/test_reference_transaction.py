@@ -155,6 +155,28 @@ def test_a_process_with_a_misleading_name_is_still_found(
     assert reservation.name.startswith(tuple("123456789"))
 
 
+@pytest.mark.parametrize("beside", [False, True], ids=["in the repository", "beside the socket"])
+def test_a_reservation_that_was_revoked_moves_nothing_and_another_does(
+    repository: Governed,
+    names: list[str],
+    tmp_path: Path,
+    beside: bool,  # noqa: FBT001 - a column
+) -> None:
+    line = f"{names[0]} {names[1]} {MAIN}"
+    repository.reserve(line)
+    (repository.home / "revoked").mkdir()
+    with (repository.home / "conf").open("a") as conf:
+        conf.write(f"marker {tmp_path}/marker\n")
+    mark = tmp_path / "marker.test" if beside else repository.home / "revoked" / "test"
+    mark.touch()
+    said = update(repository, "update-ref", MAIN, names[1], names[0])
+    assert "a freeze or a veto has come since" in said
+    assert repository.refs()[MAIN] == names[0]
+
+    mark.rename(mark.with_name("marker.other" if beside else "other"))
+    assert update(repository, "update-ref", MAIN, names[1], names[0]) == ""
+
+
 def test_a_frozen_repository_moves_nothing_and_says_why(repository: Governed, names: list[str]) -> None:
     repository.reserve(f"{names[0]} {names[1]} {MAIN}")
     (repository.home / "frozen").write_text("drift on refs/heads/side\nmore\n")

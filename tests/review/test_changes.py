@@ -121,6 +121,7 @@ def test_a_topic_that_brings_nothing_new_opens_no_change(world: ServiceWorld) ->
     assert (found.opens, found.reserve) == ((), ((ZERO, NEW, TOPIC),))
 
 
+@pytest.mark.usefixtures("both")
 def test_a_landing_spends_every_sign_off_of_its_change_once(world: ServiceWorld) -> None:
     facts = a_push()
     review = a_review(

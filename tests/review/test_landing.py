@@ -10,6 +10,7 @@ import pytest
 from audit.entry import Actor, Draft
 from builders import MAIN, NEW, OLD, REPOSITORY, ZERO, oid
 from governance.errors import ConflictError, DeniedError, GovernanceError, RequestError
+from governance.lander import Lander
 from governance.people import tokens
 from governance.people.tokens import Caller
 from governance.record import SERVICE, Effects, Kind
@@ -68,6 +69,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         assert made.difference() == ""
 
 
+@pytest.mark.usefixtures("both")
 def test_an_asking_is_on_record_and_waits_with_key_and_token(world: World) -> None:
     answer = world.ask()
 
@@ -213,3 +215,23 @@ def test_a_merge_is_written_as_git_writes_it() -> None:
         b"gpgsig -BEGIN\n x\n -END\n\nm\n" % (b"a" * 40, b"b" * 40, b"c" * 40)
     )
     assert b"\ngpgsig-sha256 " in landing.signed(raw, b"x", width=64)
+
+
+def test_who_comes_late_writes_down_no_refusal_of_what_has_landed(world: World) -> None:
+    """Two replicas' landers reach for one landing; the slower finds the change closed."""
+    world.ask()
+    (asked,) = world.waiting()
+    late = Lander(world.service, None, None, None, process=(1, 1), nonce=str, underway=set())  # type: ignore[arg-type]
+    error = ConflictError("it has moved on", code="landing.moved")
+    assert late._refuse(asked, error) == "landing.moved"
+    assert world.kinds()[-1] == "landing.refused"
+
+    world.ask("dev-a", repository=REPOSITORY)
+    (again,) = world.waiting()
+    decided = world.decide(
+        Effects(handle="1-2", reserve=((OLD, NEW, MAIN),), landed=((MAIN, 1),)), (OLD, NEW, MAIN), by="dev-a"
+    )
+    world.applied(decided)
+    before = world.kinds()
+    assert late._refuse(again, error) == "landing.moved"
+    assert world.kinds() == before
