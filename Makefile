@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run demo test adversary kills lint format bench lock clean
+.PHONY: run demo test adversary kills ledger-kills report-pictures lint format bench detect screens lock clean
 
 run: .venv/ready
 	@$(BIN)/twinseal demo --serve
@@ -12,10 +12,16 @@ demo: .venv/ready
 	@$(BIN)/twinseal demo
 
 test: .venv/ready
-	@$(BIN)/pytest -n auto $(ARGS)
+	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 kills: .venv/ready
 	@TWINSEAL_TEST_KILLS=200 $(BIN)/pytest -s tests/e2e/test_kills.py
+
+ledger-kills: .venv/ready
+	@TWINSEAL_TEST_KILLS=200 $(BIN)/pytest -s tests/audit/test_crashes.py
+
+report-pictures: .venv/ready
+	@$(BIN)/python tests/pictures.py
 
 lint: .venv/ready
 	@$(BIN)/ruff check .
@@ -29,8 +35,17 @@ format: .venv/ready
 bench: .venv/ready
 	@$(BIN)/python -m tests.bench $(ONLY)
 
+detect: .venv/ready
+	@$(BIN)/python -m tests.detect $(if $(REPO),--repo $(REPO)) $(ARGS)
+
+screens: .venv/ready
+	@$(BIN)/python tests/e2e/screens.py
+
 adversary: .venv/ready
 	@$(BIN)/pytest -q -n auto tests/adversary --card out/adversary.json $(ARGS)
+	@for control in $$(PYTHONPATH=tests $(BIN)/python -c 'from adversary import without; print(*without.NAMES)'); do \
+		$(BIN)/pytest -q -n auto --tb=no --no-summary tests/adversary --without $$control || exit 1; \
+	done
 
 # Nothing younger than a week: a poisoned release is usually found by then.
 lock: .venv/ready
