@@ -6,7 +6,6 @@ with OutcomeUnknownError, and the head is then read from the store again before 
 
 from __future__ import annotations
 
-import contextlib
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from audit.canonical import MAX_INT
 from audit.errors import AuditError, BrokenError, OutcomeUnknownError, RollbackError, StoreError
 from audit.merkle import Frontier
 from audit.tiles import roots_of_full_tiles
-from audit.transaction import Transaction
+from audit.transaction import Transaction, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from audit.kinds import Kinds
     from audit.reads import Head
     from audit.stores import WritingConnection
-    from audit.transaction import Projector
+    from audit.transaction import Projector, Rows
 
 
 class Job:
@@ -39,13 +38,13 @@ class Job:
 
     def settle(self) -> None:
         """Answer the caller, once."""
-        error = self.error
-        # Not even a callback that the caller put on the future may stop the writer.
-        with contextlib.suppress(BaseException):
-            if error is None:
+        try:
+            if self.error is None:
                 self.future.set_result(self.value)
             else:
-                self.future.set_exception(error)
+                self.future.set_exception(self.error)
+        except BaseException:  # noqa: BLE001, S110  # Not even a callback on the future may stop the writer.
+            pass
 
 
 class Writer:
@@ -70,6 +69,7 @@ class Writer:
         self.broken: str | None = None
         self.read_at = 0  # What the clock last said, in milliseconds.
         self._connection = connection
+        self._waiting: Rows = []
         self._clock = clock
         self._projector = projector
         self._kinds = kinds
@@ -128,6 +128,7 @@ class Writer:
 
     def _begin(self) -> None:
         """Take the lock, and see whether the ledger still ends where we left it."""
+        self._waiting.clear()
         self._connection.begin()
         found = reads.head(self._connection)
         if found == self.head:
@@ -152,6 +153,7 @@ class Writer:
             for job in jobs:
                 head, more = self._command(job, head)
                 leaves += more
+            write(self._connection, self._waiting)
         return head, leaves
 
     def _apart(self, jobs: Sequence[Job]) -> tuple[Head, list[bytes]]:
@@ -159,12 +161,15 @@ class Writer:
         for job in jobs:
             self._execute("savepoint command")
             try:
-                head, more = self._command(job, head)
+                after, more = self._command(job, head)
+                write(self._connection, self._waiting)
+                head = after
                 leaves += more
             except BaseException as error:  # SystemExit, too, is its caller's and not the writer's.
                 if self._connection.fatal(error):
                     raise
                 job.error = self._told(error)
+                self._waiting.clear()
                 # Where the store gave up the whole transaction, this fails, and with it the batch.
                 self._execute("rollback to savepoint command")
             self._execute("release savepoint command")
@@ -172,7 +177,10 @@ class Writer:
 
     def _command(self, job: Job, head: Head) -> tuple[Head, list[bytes]]:
         now = max(self.read_at, self.head.ts)
-        view = Transaction(self._connection, head, log=self.log, now=now, projector=self._projector, kinds=self._kinds)
+        view = Transaction(
+            self._connection, head, waiting=self._waiting,
+            log=self.log, now=now, projector=self._projector, kinds=self._kinds,
+        )  # fmt: skip
         try:
             job.value = job.command(view)
         finally:

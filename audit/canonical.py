@@ -10,8 +10,9 @@ nesting below 16.
 from __future__ import annotations
 
 import json
-from json.encoder import c_make_encoder, encode_basestring  # type: ignore[attr-defined]
-from typing import NoReturn
+from json.encoder import c_make_encoder
+from json.encoder import encode_basestring as quote
+from typing import Any, NoReturn
 
 from audit.errors import CanonicalError
 
@@ -25,7 +26,7 @@ def _refused(value: object) -> NoReturn:
 
 # json.JSONEncoder makes one of these at every call, which costs as much as the spelling. Marks no circles: a cycle runs
 # into the interpreter's own limit. No white space, keys sorted, no NaN.
-_SPELL = c_make_encoder(None, _refused, encode_basestring, None, ":", ",", True, False, False)  # noqa: FBT003
+_SPELL = c_make_encoder(None, _refused, quote, None, ":", ",", True, False, False)  # noqa: FBT003
 
 
 def encode(value: object) -> bytes:
@@ -34,34 +35,63 @@ def encode(value: object) -> bytes:
     Raises:
         CanonicalError: the value lies outside the subset; the message names the place.
     """
-    return encode_and_read(value)[0]
+    copy = plain(value)
+    spelt = spell(copy)
+    if is_odd(spelt):
+        check(copy)
+    return spelt.encode()
 
 
-def encode_and_read(value: object) -> tuple[bytes, object]:
-    """The canonical bytes of `value`, and what they say to who reads them: lists, plain text, nothing shared.
+def plain(value: object, *path: str) -> Any:  # noqa: ANN401  # JSON.
+    """A copy of `value` as whoever reads its bytes will see it: lists, plain text, nothing shared with the caller.
+
+    Each part is asked once what it is, so that nothing says one thing to a check and another to the record. `path` is
+    where the value stands. Not checked: what the texts say (`is_odd`).
 
     Raises:
         CanonicalError: as for `encode`.
     """
     try:
-        spelt = "".join(_SPELL(value, 0))
-        if _is_plain(spelt):
-            read = _READER.decode(spelt)
-            # Whatever is not of our subset is read back as something else: a key that is no text, a tuple.
-            if read == value:
-                return spelt.encode(), read
-    except (ValueError, TypeError, RecursionError, CanonicalError):
-        pass  # What is wrong, and where, comes out below.
-    _check(value, ())
-    # Checked and spelt again as it was read: what is not plain may say something else each time it is asked.
-    read = _DECODER.decode("".join(_SPELL(value, 0)))
-    _check(read, ())
-    return "".join(_SPELL(read, 0)).encode(), read
+        return _plain(value, MAX_DEPTH - len(path))
+    except CanonicalError:
+        check(value, *path)  # Says where.
+        raise
 
 
-def _is_plain(text: str) -> bool:
-    """Whether nothing in a spelling needs a closer look: no escape, no depth. May say no too often."""
-    return text.isascii() and "\\" not in text and text.count("{") + text.count("[") <= MAX_DEPTH
+def spell(value: object) -> str:
+    """The canonical text of what `plain` answered. Not checked: what its texts say."""
+    return "".join(_SPELL(value, 0))
+
+
+def is_odd(spelt: str) -> bool:
+    """Whether the texts in a spelling need a `check`. Says yes too often."""
+    return not spelt.isascii() or "\\" in spelt  # U+0000 is spelt by an escape.
+
+
+def check(value: object, *path: str | int) -> None:
+    """Return if a value is inside the subset. `path` is where it stands.
+
+    Raises:
+        CanonicalError: as for `encode`.
+    """
+    if isinstance(value, str):
+        _check_text(value, path)
+    elif value is None or isinstance(value, bool):
+        return
+    elif isinstance(value, int):
+        if not -MAX_INT <= value <= MAX_INT:
+            _refuse(path, "a whole number within ±(2^53-1)", f"one of {value.bit_length()} bits")
+    elif isinstance(value, dict):
+        _check_depth(path)
+        for key, member in value.items():
+            _check_key(key, path)
+            check(member, *path, key)
+    elif isinstance(value, list | tuple):
+        _check_depth(path)
+        for index, member in enumerate(value):
+            check(member, *path, index)
+    else:
+        _refuse(path, "a string, whole number, boolean, null, list or object", _name(value))
 
 
 def decode(data: bytes) -> dict[str, object]:
@@ -85,25 +115,32 @@ def decode(data: bytes) -> dict[str, object]:
     return value
 
 
-def _check(value: object, path: tuple[str | int, ...]) -> None:
-    if isinstance(value, str):
-        _check_text(value, path)
-    elif value is None or isinstance(value, bool):
-        return
-    elif isinstance(value, int):
-        if not -MAX_INT <= value <= MAX_INT:
-            _refuse(path, "a whole number within ±(2^53-1)", f"one of {value.bit_length()} bits")
-    elif isinstance(value, dict):
-        _check_depth(path)
-        for key, member in value.items():
-            _check_key(key, path)
-            _check(member, (*path, key))
+def _plain(value: object, room: int) -> object:
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return value
+    if isinstance(value, dict):
+        if room:
+            return {
+                key if type(key) is str else _key(key): member if type(member) is str else _plain(member, room - 1)
+                for key, member in value.items()
+            }
     elif isinstance(value, list | tuple):
-        _check_depth(path)
-        for index, member in enumerate(value):
-            _check(member, (*path, index))
-    else:
-        _refuse(path, "a string, whole number, boolean, null, list or object", _name(value))
+        if room:
+            return [member if type(member) is str else _plain(member, room - 1) for member in value]
+    elif isinstance(value, str):
+        return str.__str__(value)
+    elif isinstance(value, int):
+        number = int.__int__(value)
+        if -MAX_INT <= number <= MAX_INT:
+            return number
+    raise CanonicalError(f"expected a value of the canonical subset, got {_name(value)}")
+
+
+def _key(key: object) -> str:
+    if not isinstance(key, str):
+        raise CanonicalError(f"expected keys that are strings, got {_name(key)}")
+    return str.__str__(key)
 
 
 def _check_text(text: str, path: tuple[str | int, ...]) -> None:
@@ -151,13 +188,4 @@ def _no_float(text: str) -> NoReturn:
     raise CanonicalError(f"expected whole numbers only, got {text[:40]}")
 
 
-def _small(text: str) -> int:
-    value = int(text)
-    if not -MAX_INT <= value <= MAX_INT:
-        raise CanonicalError("expected a whole number within ±(2^53-1)")
-    return value
-
-
-# For what was spelt here: no object of Python says a key twice.
-_READER = json.JSONDecoder(parse_int=_small, parse_float=_no_float, parse_constant=_no_float)
 _DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_float=_no_float, parse_constant=_no_float)

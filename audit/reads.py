@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from audit.canonical import MAX_INT
@@ -14,8 +13,7 @@ from audit.stores import Asked
 NO_LEAF = bytes(32)
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """Where a ledger ends: how many entries, the leaf hash of the last (zeros before the first), and its time."""
 
     size: int

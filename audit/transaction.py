@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from audit.entry import blob_reference, leaf_hash, parse, seal
@@ -30,10 +31,27 @@ if TYPE_CHECKING:
 MAX_BLOB = 16 * 1024 * 1024
 
 _INSERT = "insert into ledger_entry(seq, body, leaf) values (?, ?, ?)"
+_SIDE_BY_SIDE = 16
+_INSERT_MANY = _INSERT + ", (?, ?, ?)" * (_SIDE_BY_SIDE - 1)
 _KEEP = "insert into ledger_private(seq, field, salt, value) values (?, ?, ?, ?)"
 
 # A command that could commit, roll back or attach would take the batch out of the writer's hands.
 _VERBS = frozenset({"select", "insert", "update", "delete", "with"})
+
+
+Rows = list[tuple[int, str, bytes]]
+"""Entries of a batch that wait to be written: side by side they cost the store a third less than one by one."""
+
+
+def write(connection: WritingConnection, waiting: Rows) -> None:
+    """Write what waits. Before the batch is committed, and before anybody reads what is there."""
+    rows = waiting.copy()
+    waiting.clear()
+    many = len(rows) - len(rows) % _SIDE_BY_SIDE
+    for at in range(0, many, _SIDE_BY_SIDE):
+        connection.execute(_INSERT_MANY, [*chain.from_iterable(rows[at : at + _SIDE_BY_SIDE])])
+    if many < len(rows):
+        connection.executemany(_INSERT, rows[many:])
 
 
 class Transaction:
@@ -42,11 +60,17 @@ class Transaction:
     `now` is milliseconds since 1970 UTC: read once for all that commits together, and never before the last entry.
     """
 
+    __slots__ = (
+        "_connection", "_folding", "_head", "_kinds", "_log", "_open", "_projector", "_spoiled", "_waiting",
+        "leaves", "now",
+    )  # fmt: skip
+
     def __init__(
         self,
         connection: WritingConnection,
         head: Head,
         *,
+        waiting: Rows,
         log: str,
         now: int,
         projector: Projector,
@@ -57,6 +81,7 @@ class Transaction:
         """The leaf hashes of what was appended here. For the writer."""
         self._kinds = kinds
         self._connection = connection
+        self._waiting = waiting
         self._head = head
         self._log = log
         self._projector = projector
@@ -93,7 +118,9 @@ class Transaction:
             self._kinds.check(entry.kind, entry.data)
         leaf = leaf_hash(body)
         try:
-            self._connection.execute(_INSERT, (entry.seq, body.decode(), leaf))
+            self._waiting.append((entry.seq, body.decode(), leaf))
+            if not self._connection.may_wait:
+                self._write()
             for field, salt, value in rows:
                 self._connection.execute(_KEEP, (entry.seq, field, salt, value))
             if key:
@@ -115,6 +142,7 @@ class Transaction:
         row = self._connection.execute("select seq from ledger_request where id = ?", (key,)).fetchone()
         if row is None:
             return None
+        self._write()
         found = entry_at(self._connection, row[0])
         if found is None:
             raise EntryError(f"expected the key {key!a} to be new, got that of entry {row[0]}, whose body is pruned")
@@ -132,6 +160,7 @@ class Transaction:
         self._check_open()
         if not self.leaves:
             raise StoreError("expected an entry that says what is done, got none before it")
+        self._write()
         try:
             work(self._connection)
         except BaseException as error:
@@ -171,7 +200,8 @@ class Transaction:
             Exception: as the store has it. The command may not go on after it on PostgreSQL, and need not on SQLite.
         """
         self._check_open()
-        _check_statement(sql)
+        if _names_ours(sql):
+            self._write()
         return self._statement(sql, params)
 
     def finish(self) -> Head:
@@ -196,6 +226,14 @@ class Transaction:
                 self._spoiled = error
             raise
 
+    def _write(self) -> None:
+        """Write what was appended, for whoever reads it now."""
+        try:
+            write(self._connection, self._waiting)
+        except BaseException as error:
+            self._spoiled = error
+            raise
+
     def _check_open(self) -> None:
         if not self._open:
             raise StoreError("expected a transaction to be used by its command, got a use after it returned")
@@ -206,12 +244,18 @@ class Transaction:
 
 
 @lru_cache(maxsize=1024)
-def _check_statement(sql: str) -> None:
-    """Refuse what a command may not run. Remembered: the same statements come again and again."""
+def _names_ours(sql: str) -> bool:
+    """Whether a statement may read the ledger's tables. Remembered: the same ones come again and again.
+
+    Raises:
+        StoreError: it is one that a command may not run.
+    """
     words = sql.lower()
     verb = words.split(None, 1)[0] if words.strip() else "nothing"
     if verb not in _VERBS:
         raise StoreError(f"expected a statement of {', '.join(sorted(_VERBS))}, got {verb}")
     # PostgreSQL reads `U&"ledger\\005fentry"` as a name: by its escapes any could be spelt.
-    if verb != "select" and ("ledger_" in words or 'u&"' in words):
+    ours = "ledger_" in words or 'u&"' in words
+    if ours and verb != "select":
         raise StoreError(f"expected a statement on the command's own tables, got one that names ours: {sql[:200]}")
+    return ours

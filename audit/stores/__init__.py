@@ -81,6 +81,15 @@ class WritingConnection(Connection, Protocol):
         """Begin a transaction, with the ledger's lock held from its first moment to its end."""
         ...
 
+    @property
+    def may_wait(self) -> bool:
+        """Whether an entry may be written later than it was appended: nothing of the caller's looks at our tables."""
+        ...
+
+    def executemany(self, sql: str, params: Sequence[Sequence[object]], /) -> object:
+        """Run one statement for each of these rows, in order."""
+        ...
+
     def together(self) -> AbstractContextManager[object]:
         """For statements of which one may fail late: what was asked is known to have been done when the block ends."""
         ...

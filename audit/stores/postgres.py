@@ -55,6 +55,7 @@ class Connection:
     Error = psycopg.Error
     Warning = psycopg.Warning
     shared = True
+    may_wait = False  # Nothing is gained: statements are sent together as they come.
 
     def __init__(self, address: str, *, writes: bool) -> None:
         self._address = address
@@ -71,6 +72,11 @@ class Connection:
         if sql == "commit" and cursor.statusmessage != "COMMIT":
             raise psycopg.OperationalError(f"expected the transaction to be committed, got {cursor.statusmessage}")
         return cursor
+
+    def executemany(self, sql: str, params: Sequence[Sequence[object]], /) -> None:
+        """Run one statement for each of these rows."""
+        for row in params:
+            self.execute(sql, row)
 
     def script(self, sql: str) -> None:
         """Run several statements, none of which has parameters."""

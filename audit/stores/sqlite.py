@@ -51,6 +51,7 @@ class _Writer(Connection):
 
     lock = -1
     shared = False
+    may_wait = False
 
     @property
     def lost(self) -> bool:
@@ -128,6 +129,7 @@ def open_writer(path: Path, *, schema: str = "") -> _Writer:
         sqlite_schema.install(connection, extra=schema)
         undo.pop_all()
     connection.lock = lock
+    connection.may_wait = not sqlite_schema.is_looked_at(connection)
     return connection
 
 

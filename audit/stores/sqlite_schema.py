@@ -191,6 +191,12 @@ def install(connection: sqlite.Connection, *, extra: str = "") -> None:
     connection.execute("commit")
 
 
+def is_looked_at(connection: sqlite.Connection) -> bool:
+    """Whether a table, view or trigger of the caller's names one of ours: by a foreign key, say."""
+    sql = f"select 1 from sqlite_schema where tbl_name not in {TABLES} and lower(sql) like '%ledger\\_%' escape '\\'"  # noqa: S608
+    return connection.execute(sql).fetchone() is not None
+
+
 def _objects(connection: sqlite.Connection) -> dict[str, str | None]:
     return dict(connection.execute(_OBJECTS))
 

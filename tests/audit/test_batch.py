@@ -37,6 +37,9 @@ class Faulty:
     def execute(self, sql: str, params: tuple[object, ...] = ()) -> Any:  # noqa: ANN401
         return self._run(sql, lambda: self._real.execute(sql, params))
 
+    def executemany(self, sql: str, params: list[tuple[object, ...]]) -> Any:  # noqa: ANN401
+        return self._run(sql, lambda: self._real.executemany(sql, params))
+
     def _run(self, sql: str, statement: Callable[[], Any]) -> Any:  # noqa: ANN401
         if self.fired or not sql.startswith(self._sql):
             return statement()

@@ -14,7 +14,7 @@ from audit.entry import Draft, leaf_hash
 from audit.errors import AuditError, EntryError, ProofError, StoreError
 from audit.proof import Proof
 from audit.tiles import Tile, bundled, unbundled
-from ledger_world import ALICE, GENESIS, LOG, RECOVERY, SIGNER, PostgresWorld, World, append, draft, point
+from ledger_world import ALICE, GENESIS, LOG, RECOVERY, REFERRING, SIGNER, PostgresWorld, World, append, draft, point
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -490,6 +490,7 @@ def test_a_prune_that_fails_midway_leaves_everything_and_the_guard(world: World,
 
 
 def test_state_that_refers_to_entries_holds_them(world: World, tmp_path: Path) -> None:
+    world.open(schema=REFERRING).close()
     world.grow(300)
     export(world, tmp_path / "x")
     before = world.rows()

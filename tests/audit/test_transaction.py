@@ -8,7 +8,7 @@ from pysqlite3 import dbapi2 as sqlite
 
 from audit import transaction
 from audit.errors import CanonicalError, EntryError, StoreError
-from ledger_world import GENESIS, append, draft, fold
+from ledger_world import GENESIS, REFERRING, STATE, append, draft, fold
 
 if TYPE_CHECKING:
     from audit.entry import Entry
@@ -31,6 +31,48 @@ def test_entry_and_state_are_there_together(world: World) -> None:
     assert seen == [(1, "refs/heads/b1"), (2, "refs/heads/b2")]
     assert stored == (3,)
     assert [row[1] for row in world.rows()[1:]] == [first.encode(), second.encode()]
+
+
+@pytest.mark.parametrize(
+    "looks",
+    [
+        REFERRING,
+        f"{STATE} create view kept as select seq, kind from LEDGER_entry;",
+    ],
+    ids=["a foreign key", "a view"],
+)
+def test_tables_of_the_caller_that_look_at_entries_see_them_at_once(world: World, looks: str) -> None:
+    with world.open(schema=looks) as ledger:
+        ledger.run(lambda tx: tx.append(GENESIS))
+
+        def command(tx: Transaction) -> tuple[Any, ...]:
+            tx.append(draft(1))
+            return tuple(tx.execute("select count(*) from kept" if "kept" in looks else "select 2").fetchone())
+
+        assert ledger.run(command) == (2,)
+    with world.open() as ledger:  # Whoever opens it, with or without them: they are there.
+        ledger.run(lambda tx: tx.append(draft(2)))
+    assert world.state() == [0, 1, 2]
+    world.assert_honest()
+
+
+def test_entries_wait_for_each_other_and_for_nobody_who_asks(sqlite_world: World) -> None:
+    world = sqlite_world
+    world.grow(1)
+
+    def command(tx: Transaction) -> list[int]:
+        found = []
+        for number in (1, 2, 3):
+            tx.append(draft(number), key=f"k{number}")
+            found.append(tx.execute("select max(seq) from ledger_entry").fetchone()[0])
+        assert tx.append(draft(2), key="k2").seq == 2  # Told again from what is written.
+        tx.append(draft(4))
+        return found
+
+    with world.open() as ledger:
+        assert ledger.run(command) == [1, 2, 3]
+    assert world.state() == [0, 1, 2, 3, 4]
+    world.assert_honest()
 
 
 def test_a_draft_that_is_not_fit_spoils_nothing(world: World) -> None:
