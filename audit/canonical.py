@@ -10,11 +10,13 @@ nesting below 16.
 from __future__ import annotations
 
 import json
-from json.encoder import c_make_encoder
-from json.encoder import encode_basestring as quote
-from typing import Any, NoReturn
+from json.encoder import c_make_encoder, encode_basestring  # type: ignore[attr-defined]
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from audit.errors import CanonicalError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_INT = 2**53 - 1
 MAX_DEPTH = 16
@@ -26,7 +28,7 @@ def _refused(value: object) -> NoReturn:
 
 # json.JSONEncoder makes one of these at every call, which costs as much as the spelling. Marks no circles: a cycle runs
 # into the interpreter's own limit. No white space, keys sorted, no NaN.
-_SPELL = c_make_encoder(None, _refused, quote, None, ":", ",", True, False, False)  # noqa: FBT003
+_SPELL = c_make_encoder(None, _refused, encode_basestring, None, ":", ",", True, False, False)  # noqa: FBT003
 
 
 def encode(value: object) -> bytes:
@@ -61,6 +63,10 @@ def plain(value: object, *path: str) -> Any:  # noqa: ANN401  # JSON.
 def spell(value: object) -> str:
     """The canonical text of what `plain` answered. Not checked: what its texts say."""
     return "".join(_SPELL(value, 0))
+
+
+quote: Callable[[str], str] = encode_basestring
+"""The canonical spelling of one text. Not checked: what it says."""
 
 
 def is_odd(spelt: str) -> bool:

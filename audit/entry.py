@@ -82,9 +82,9 @@ class Entry:
         who = self.actor
         if not type(self.repo) is type(self.subject) is type(who.id) is type(who.kind) is type(who.key) is str:
             self._check_texts()
-        if not type(self.v) is type(self.seq) is type(self.ts) is int:
+        if not type(self.v) is type(self.seq) is type(self.ts) is int or self.v != VERSION:
             self._check_numbers()
-        if self.v != VERSION or not 0 <= self.seq <= canonical.MAX_INT or not 0 <= self.ts <= canonical.MAX_INT:
+        if not (0 <= self.seq <= canonical.MAX_INT and 0 <= self.ts <= canonical.MAX_INT):
             self._check_numbers()
         if not who.id:
             raise EntryError("expected actor.id to name someone, got an empty text")
@@ -97,6 +97,7 @@ class Entry:
         _keys_fit(tuple(self.data))
         self._check_genesis()
 
+    # What is wrong is said apart: nearly always nothing is, and this is asked for every entry there is.
     def _check_numbers(self) -> None:
         _known_version(self.v)
         _whole("seq", self.seq)
@@ -177,8 +178,8 @@ def _spelt(entry: Entry) -> bytes:
     return _fit(body.encode())
 
 
-def _own(text: str) -> str:
-    """Plain text, of an enumeration its value. What is no text is left for `Entry` to refuse."""
+def _own(text: Any) -> Any:  # noqa: ANN401  # What is no text is left for `Entry` to refuse.
+    """Plain text, of an enumeration its value."""
     return str.__str__(text) if isinstance(text, str) else text
 
 

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import FrozenInstanceError, replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from audit import canonical
 from audit.entry import GENESIS_PREV, MAX_BODY, Actor, Draft, Entry, blob_reference, leaf_hash, parse, seal
@@ -32,6 +35,34 @@ def test_the_bytes_of_an_entry_never_change() -> None:
     assert entry.encode() == expected
     assert parse(expected) == entry
     assert entry.actor == ALICE
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+ours = st.text(st.sampled_from("abz019_."), min_size=1, max_size=8)
+values = st.recursive(texts | st.integers(0, 2**53 - 1) | st.booleans() | st.none(), st.lists, max_leaves=5)
+
+
+@given(st.builds(Actor, texts.filter(bool), texts, texts), texts, texts, st.dictionaries(ours, values), texts)
+def test_the_body_is_the_canonical_spelling_of_its_fields(
+    who: Actor, repo: str, subject: str, data: dict[str, object], value: str
+) -> None:
+    entry, body = sealed(actor=who, repo=repo, subject=subject, data=data | {"said": [value]}, kind="a.b")
+    fields = {
+        name: getattr(entry, name) for name in ("v", "log", "seq", "prev", "ts", "kind", "repo", "subject", "data")
+    }
+    assert body == canonical.encode(fields | {"actor": {"id": who.id, "kind": who.kind, "key": who.key}})
+    assert parse(body) == entry
+    assert entry.encode() == body
+
+
+@pytest.mark.parametrize("name", ["repo", "subject", "actor.id", "actor.key", "data.x"])
+def test_no_text_of_an_entry_holds_what_stores_disagree_on(name: str) -> None:
+    for bad, words in (("a\0", "U+0000"), ("a\udc80", "lone surrogates")):
+        who = replace(ALICE, **{name[6:]: bad}) if name.startswith("actor.") else ALICE
+        told = {"data": {"x": bad}} if name == "data.x" else {} if name.startswith("actor.") else {name: bad}
+        with pytest.raises(CanonicalError, match=re.escape(words)) as caught:
+            sealed(**told, actor=who)
+        assert f"at '{name}'" in str(caught.value)
 
 
 def test_a_leaf_hash_is_that_of_rfc_6962() -> None:
