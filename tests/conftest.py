@@ -12,7 +12,8 @@ import pytest
 import postgres
 import service_world
 import starting
-from governance.entrypoints.playground import COMMAND_S, Playground, Seated
+from governance.entrypoints.playground import Playground
+from governance.entrypoints.seated import COMMAND_S, Seated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,7 +16,8 @@ from typing import Any
 from audit import reads, stores
 from builders import loose_policy
 from governance.adapters import git
-from governance.entrypoints.playground import Playground, Seated
+from governance.entrypoints.playground import Playground
+from governance.entrypoints.seated import Seated
 
 ROLES = ("dev-a", "dev-b", "qa-a")
 

@@ -24,7 +24,8 @@ from builders import loose_policy
 from governance.adapters.settings import Settings
 from governance.controls import CONTROLS
 from governance.entrypoints.cli.main import app
-from governance.entrypoints.playground import App, Playground
+from governance.entrypoints.playground import Playground
+from governance.entrypoints.seated import App
 from playing import free_port
 
 ROOT = Path(__file__).parent.parent

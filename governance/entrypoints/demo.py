@@ -16,7 +16,8 @@ from pathlib import Path
 from governance.adapters import clock, resources, settings
 from governance.adapters.seat import private_file
 from governance.entrypoints import terminal
-from governance.entrypoints.playground import Playground, Seated
+from governance.entrypoints.playground import Playground
+from governance.entrypoints.seated import Seated
 from governance.errors import GovernanceError
 from governance.tell.reports import periods
 

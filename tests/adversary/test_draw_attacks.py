@@ -89,11 +89,10 @@ def case(request: pytest.FixtureRequest, world: DrawWorld) -> DrawCase:
     return made
 
 
-@pytest.fixture
-def bad(world: DrawWorld) -> int:
-    """A change by dev-a that friends have signed off, and that was drawn when it asked to land."""
+def drawn(world: DrawWorld, case: DrawCase) -> int:
+    """A change by dev-a that friends have signed off, and that is drawn when it asks to land."""
     number = world.ready()
-    assert world.land("dev-a", "one")[0].code == "tertiary.drawn"
+    case.refused(world.land("dev-a", "one"), "tertiary.drawn")
     return number
 
 
@@ -109,8 +108,9 @@ def settled(world: DrawWorld, case: DrawCase, number: int, head: str = "one", *f
 
 @attack("D-06")
 @pytest.mark.parametrize("content", ["one", "another"])
-def test_amending_draws_nothing_anew(world: DrawWorld, case: DrawCase, bad: int, content: str) -> None:
+def test_amending_draws_nothing_anew(world: DrawWorld, case: DrawCase, content: str) -> None:
     """Another message or time is the same difference; another difference is the same change."""
+    bad = drawn(world, case)
     head = "one"
     for number in range(12):
         world.propose("dev-a", f"{number}", topic="one", again=head, content=content)
@@ -123,7 +123,8 @@ def test_amending_draws_nothing_anew(world: DrawWorld, case: DrawCase, bad: int,
 
 
 @attack("D-07")
-def test_the_third_is_whom_the_key_names(world: DrawWorld, case: DrawCase, bad: int) -> None:
+def test_the_third_is_whom_the_key_names(world: DrawWorld, case: DrawCase) -> None:
+    bad = drawn(world, case)
     first = world.first(bad)
     for friend in {"qa-b", "docs", "librarian", "architect-b"} - {first}:
         case.denied("tertiary.not_your_turn", world.third, bad, friend)
@@ -132,14 +133,16 @@ def test_the_third_is_whom_the_key_names(world: DrawWorld, case: DrawCase, bad: 
 
 
 @attack("X-DRAW-08")
-def test_who_signed_it_off_or_wrote_it_is_no_third(world: DrawWorld, case: DrawCase, bad: int) -> None:
+def test_who_signed_it_off_or_wrote_it_is_no_third(world: DrawWorld, case: DrawCase) -> None:
+    bad = drawn(world, case)
     for name in ("dev-b", "qa-a", "dev-a"):
         case.denied("tertiary.not_independent", world.third, bad, name)
     settled(world, case, bad)
 
 
 @attack("X-DRAW-08")
-def test_a_third_who_then_signs_it_off_counts_once(world: DrawWorld, case: DrawCase, bad: int) -> None:
+def test_a_third_who_then_signs_it_off_counts_once(world: DrawWorld, case: DrawCase) -> None:
+    bad = drawn(world, case)
     world.third(bad, "owner")
     world.approve(bad, "owner")
     case.refused(world.land("dev-a", "one"), "tertiary.drawn")
@@ -147,7 +150,8 @@ def test_a_third_who_then_signs_it_off_counts_once(world: DrawWorld, case: DrawC
 
 
 @attack("X-DRAW-01")
-def test_proposing_it_anew_waits_for_the_old_one(world: DrawWorld, case: DrawCase, bad: int) -> None:
+def test_proposing_it_anew_waits_for_the_old_one(world: DrawWorld, case: DrawCase) -> None:
+    bad = drawn(world, case)
     again = world.propose("dev-a", "again", topic="fresh", content="one")
     world.approve(again)
     case.refused(world.land("dev-a", "again", content="one"), "tertiary.owed")
@@ -157,13 +161,15 @@ def test_proposing_it_anew_waits_for_the_old_one(world: DrawWorld, case: DrawCas
 
 @attack("X-DRAW-02")
 @pytest.mark.parametrize("file", ["src/app.py", "src/elsewhere.py"])
-def test_splitting_it_into_small_ones_lands_none(world: DrawWorld, case: DrawCase, bad: int, file: str) -> None:
+def test_splitting_it_into_small_ones_lands_none(world: DrawWorld, case: DrawCase, file: str) -> None:
+    bad = drawn(world, case)
     case.refused(world.land("dev-a", "part", file, lines=5), "tertiary.owed")
     settled(world, case, bad)
 
 
 @attack("X-DRAW-03")
-def test_another_agent_does_not_land_it_either(world: DrawWorld, case: DrawCase, bad: int) -> None:
+def test_another_agent_does_not_land_it_either(world: DrawWorld, case: DrawCase) -> None:
+    bad = drawn(world, case)
     other = world.propose("dev-b", "copy", "src/app.py", "src/more.py")
     world.approve(other, "dev-a", "qa-b")
     case.refused(world.land("dev-b", "copy", "src/app.py", "src/more.py"), "tertiary.owed")
@@ -172,7 +178,8 @@ def test_another_agent_does_not_land_it_either(world: DrawWorld, case: DrawCase,
 
 
 @attack("X-DRAW-04")
-def test_trying_again_is_answered_the_same(world: DrawWorld, case: DrawCase, bad: int) -> None:
+def test_trying_again_is_answered_the_same(world: DrawWorld, case: DrawCase) -> None:
+    bad = drawn(world, case)
     for _ in range(20):
         case.refused(world.land("dev-a", "one"), "tertiary.drawn")
     assert slots(world) == 1
@@ -194,8 +201,9 @@ def test_a_landing_that_git_did_not_carry_out_gives_no_slot_back(tmp_path: Path,
 
 
 @attack("X-DRAW-05")
-def test_the_past_and_the_commitment_tell_nothing(world: DrawWorld, case: DrawCase, bad: int) -> None:
+def test_the_past_and_the_commitment_tell_nothing(world: DrawWorld, case: DrawCase) -> None:
     """Whoever guesses by the last outcome, by the count since the last one, or by the commitment guesses in vain."""
+    bad = drawn(world, case)
     guessed = {"repeats": [], "is due": [], "commitment": []}
     for number in range(100):
         key = number.to_bytes(draws.KEY_BYTES)
@@ -216,7 +224,8 @@ def test_the_past_and_the_commitment_tell_nothing(world: DrawWorld, case: DrawCa
 
 
 @attack("X-DRAW-06")
-def test_another_key_than_the_one_committed_to_is_seen_by_anybody(world: DrawWorld, case: DrawCase, bad: int) -> None:
+def test_another_key_than_the_one_committed_to_is_seen_by_anybody(world: DrawWorld, case: DrawCase) -> None:
+    bad = drawn(world, case)
     settled(world, case, bad)
     world.now += 7 * DAY
     epochs.tend(world.service)
@@ -229,7 +238,8 @@ def test_another_key_than_the_one_committed_to_is_seen_by_anybody(world: DrawWor
 
 
 @attack("X-DRAW-07")
-def test_without_its_key_nothing_lands_undrawn(world: DrawWorld, case: DrawCase, bad: int) -> None:
+def test_without_its_key_nothing_lands_undrawn(world: DrawWorld, case: DrawCase) -> None:
+    bad = drawn(world, case)
     settled(world, case, bad)
     del world.kept.keys[1]
     world.ready(head="two")
@@ -242,7 +252,8 @@ def test_without_its_key_nothing_lands_undrawn(world: DrawWorld, case: DrawCase,
 
 
 @attack("X-DRAW-09")
-def test_what_was_reviewed_is_what_lands(world: DrawWorld, case: DrawCase, bad: int) -> None:
+def test_what_was_reviewed_is_what_lands(world: DrawWorld, case: DrawCase) -> None:
+    bad = drawn(world, case)
     world.third(bad, world.first(bad))
     world.propose("dev-a", "worse", topic="one", again="one")
     world.approve(bad)

@@ -324,14 +324,19 @@ def test_an_approval_ends_with_the_factor_that_gave_it(slow: WorldCase, world: F
     having.reset(world.service, world.caller("owner"), reset)
     with slow.refuses("factor.needed"):
         add(world, said)
+    a_day_later_both_may(world)
+    slow.went_well()
+
+
+def a_day_later_both_may(world: FactorWorld) -> None:
+    """The honest way after a reset: the factor is enrolled again, counts after a day, and both approve."""
     world.enroll("mia", number=1)
     world.later(24 * HOUR)
-    again = rose(world, "lily")
-    prompt = world.ask(again)
+    said = rose(world, "lily")
+    prompt = world.ask(said)
     for name in ("owner", "mia"):
         world.approve(prompt, name)
-    add(world, again)
-    slow.went_well()
+    add(world, said)
 
 
 @attack("X-FAC-02")
@@ -347,13 +352,7 @@ def test_who_resets_a_colleague_is_no_quorum_alone(slow: WorldCase, world: Facto
     assert (prompt["needs"], world.approve(prompt, "owner")["complete"]) == (2, False)
     with slow.refuses("factor.needed"):
         add(world, said)
-    world.enroll("mia", number=1)
-    world.later(24 * HOUR)
-    again = rose(world, "lily")
-    prompt = world.ask(again)
-    for name in ("owner", "mia"):
-        world.approve(prompt, name)
-    add(world, again)
+    a_day_later_both_may(world)
     slow.went_well()
 
 

@@ -118,6 +118,7 @@ class Without:
         self._name = name
         self._stood: set[str] = set()
         self._came_through: set[str] = set()
+        self._never_began: set[str] = set()
         self._own = {row.id for row in ROWS if row.control == name}
 
     def switch_off(self) -> None:
@@ -133,20 +134,24 @@ class Without:
         items[:] = kept
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Remember what stood although nobody guarded it."""
+        """Remember what stood although nobody guarded it, and what never began."""
         if report.when == "call":
             (self._stood if report.passed else self._came_through).add(report.nodeid)
+        elif report.when == "setup" and report.failed:
+            self._never_began.add(report.nodeid)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """It is good where nothing stood, and something was tried."""
+        """It is good where everything was tried, and nothing stood."""
         if hasattr(session.config, "workerinput"):
             return
-        good = bool(self._came_through) and not self._stood
+        good = bool(self._came_through) and not self._stood and not self._never_began
         session.exitstatus = pytest.ExitCode.OK if good else pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:  # noqa: ANN401 - pytest does not export its type
         """Say which."""
         terminalreporter.write_line(f"without {self._name}: {len(self._came_through)} attacks come through")
+        for each in sorted(self._never_began):
+            terminalreporter.write_line(f"not tried, its set-up failed: {each}")
         for each in sorted(self._stood):
             terminalreporter.write_line(f"still refused, so it proves nothing about {self._name}: {each}")
 

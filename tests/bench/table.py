@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -94,15 +93,10 @@ def by_turns(rounds: int, ours: Callable[[int], float], other: Callable[[int], f
 
 
 def timed(deed: Callable[[], object]) -> float:
-    """Return how many seconds it took. What stands around from before is not looked through for garbage meanwhile."""
-    gc.collect()
-    gc.freeze()
-    try:
-        began = perf_counter()
-        deed()
-        return perf_counter() - began
-    finally:
-        gc.unfreeze()
+    """Return how many seconds it took."""
+    began = perf_counter()
+    deed()
+    return perf_counter() - began
 
 
 def progress(text: str) -> None:

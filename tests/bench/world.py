@@ -18,7 +18,8 @@ import pysequoia
 
 from governance.adapters import git, hook_files
 from governance.adapters.seat import Seat
-from governance.entrypoints.playground import Playground, Seated
+from governance.entrypoints.playground import Playground
+from governance.entrypoints.seated import Seated
 from tests.bench.history import line
 from tests.builders import loose_policy
 from tests.keys import Key, _fingerprints, _sequoia_signer

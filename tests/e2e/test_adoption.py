@@ -13,7 +13,8 @@ import pytest
 from builders import loose_policy
 from governance.adapters import git
 from governance.entrypoints import terminal
-from governance.entrypoints.playground import Playground, Seated
+from governance.entrypoints.playground import Playground
+from governance.entrypoints.seated import Seated
 from governance.record import CHECKPOINTS
 from playing import ENVIRONMENT, MAIN, free_port, until
 

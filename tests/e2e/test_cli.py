@@ -18,7 +18,8 @@ import typer
 import starting
 from builders import loose_policy
 from governance.entrypoints.cli.main import app
-from governance.entrypoints.playground import Playground, Seated
+from governance.entrypoints.playground import Playground
+from governance.entrypoints.seated import Seated
 from playing import Ground, free_port
 
 NOT_JSON = {"serve", "demo"}

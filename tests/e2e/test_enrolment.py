@@ -15,7 +15,8 @@ from pysqlite3 import dbapi2 as sqlite
 import keys
 from builders import loose_policy
 from governance.adapters.seat import Seat
-from governance.entrypoints.playground import Playground, Seated
+from governance.entrypoints.playground import Playground
+from governance.entrypoints.seated import Seated
 from governance.errors import NotFoundError
 from governance.people import principals
 from governance.signatures import possession_challenge

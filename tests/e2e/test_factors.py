@@ -13,7 +13,8 @@ from builders import loose_policy
 from governance.adapters import clock
 from governance.adapters.client import Client
 from governance.adapters.seat import Seat
-from governance.entrypoints.playground import App, Playground, Seated
+from governance.entrypoints.playground import Playground
+from governance.entrypoints.seated import App, Seated
 from governance.people import totp
 from landing_world import until
 from playing import free_port

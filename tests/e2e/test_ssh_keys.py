@@ -13,7 +13,8 @@ import pytest
 from builders import loose_policy
 from governance.adapters.seat import Seat
 from governance.adapters.ssh_home import SshHome
-from governance.entrypoints.playground import Playground, Seated
+from governance.entrypoints.playground import Playground
+from governance.entrypoints.seated import Seated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

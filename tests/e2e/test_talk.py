@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from builders import loose_policy
-from governance.entrypoints.playground import Playground, Seated
+from governance.entrypoints.playground import Playground
+from governance.entrypoints.seated import Seated
 from playing import free_port
 
 RED = "a" * 40

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from builders import loose_policy
 from channels_world import Webhooks, multipart
 from governance.adapters import clock
-from governance.entrypoints.playground import Playground, Seated
+from governance.entrypoints.playground import Playground
+from governance.entrypoints.seated import Seated
 from peers import Mailbox, smtp
 from playing import free_port, until
 

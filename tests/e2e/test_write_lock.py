@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from builders import loose_policy
-from governance.entrypoints.playground import Playground, Seated
+from governance.entrypoints.playground import Playground
+from governance.entrypoints.seated import Seated
 from playing import MAIN, Ground, Member, Pushed, Repository, free_port, lines, until
 
 if TYPE_CHECKING:
