@@ -17,7 +17,7 @@ from governance.verdict import Outcome, Verdict
 
 STANDS_ASIDE = frozenset({"four_eyes", "unreviewed_debt", "small_changes", "gates", "tertiary"})
 """What an override sets aside. Never a freeze, a veto, a signature, a rule of refs, a lock or a limit."""
-SIGNED_OFF = "four_eyes.signed_off"
+FOUR_EYES, SIGNED_OFF = "four_eyes", "four_eyes.signed_off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,9 @@ def _decided(update: UpdateFacts, standing: Standing) -> RefDecision:
     verdicts = []
     for control in controls_for(standing.policy):
         verdict = _ask(control, update, standing)
-        if verdict.reason == SIGNED_OFF:
-            standing = replace(standing, signed_off=verdict.subjects)
+        if control.NAME == FOUR_EYES:
+            enough = verdict.subjects if verdict.reason == SIGNED_OFF else ()
+            standing = replace(standing, signed_off=enough, refused=verdict.objects)
         verdicts.append(verdict)
     return RefDecision(update, standing, tuple(verdicts))
 

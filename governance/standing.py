@@ -128,6 +128,8 @@ class Standing:
     """Why a third approver is needed; empty where two are enough."""
     signed_off: tuple[str, ...] = ()
     """Whose approvals count, once `four_eyes` found that there are enough: a later control builds on its answer."""
+    refused: bool = False
+    """Whether `four_eyes` objects; likewise."""
 
     def approvals(self) -> tuple[SignOff, ...]:
         """Return the approvals that let this land; none before `four_eyes` found enough, or where none are needed."""

@@ -101,8 +101,8 @@ def test_facts_that_no_hook_sends_refuse_rather_than_raise() -> None:
     decision = decide([(nonsense, a_standing())], policy_digest="d")
 
     assert decision.allowed is False
-    assert decision.code == "canary.broke"
-    assert "four_eyes.broke" in {verdict.reason for verdict in decision.refs[0].verdicts}
+    assert decision.code == "four_eyes.broke"
+    assert "small_changes.broke" in {verdict.reason for verdict in decision.refs[0].verdicts}
 
 
 def test_what_a_topic_and_a_deletion_need_is_less_and_still_something() -> None:

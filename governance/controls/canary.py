@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from governance.controls._base import not_applicable, unsatisfied
-from governance.controls.four_eyes import FourEyes
 from governance.facts import UpdateFacts
 from governance.policy import Policy
 from governance.standing import Standing
@@ -39,8 +38,7 @@ class Canary:
         """Refuse whatever holds a canary, whoever signed it off."""
         if facts.deletes or not self.policy.is_protected(facts.ref):
             return not_applicable(self, "asked when it lands on a protected branch")
-        refused = not standing.override and FourEyes.of(self.policy).evaluate(facts, standing).objects
-        if not standing.canary or refused:
+        if not standing.canary or standing.refused:
             return not_applicable(self, "nothing that is reserved would land")
         return unsatisfied(
             self,

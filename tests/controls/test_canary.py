@@ -16,7 +16,6 @@ TABLE = [
     ("nothing is reserved", a_push(), 0, "canary.not_applicable"),
     ("it holds a canary", a_push(), 41, "canary.reserved"),
     ("under another protected branch", a_push(ref="refs/heads/release/1"), 41, "canary.reserved"),
-    ("four eyes are asked for, and not given", a_push([a_change(lines=60)]), 41, "canary.not_applicable"),
     ("pushed for review, like any change", a_push(ref="refs/for/main"), 41, "canary.not_applicable"),
     ("on a topic branch, like any change", a_push(ref=TOPIC), 41, "canary.not_applicable"),
     ("a deletion holds nothing", a_deletion(MAIN), 41, "canary.not_applicable"),
@@ -49,8 +48,10 @@ def test_under_an_override_that_sets_four_eyes_aside_it_is_refused_all_the_same(
 
 def test_before_it_is_signed_off_a_canary_is_answered_like_anything_else() -> None:
     facts = a_push([a_change(lines=60)])
-    control = Canary.of(a_policy())
 
     for change in (None, a_review(facts, "dev-b")):
-        asked = [control.evaluate(facts, a_standing(canary=canary, change=change)) for canary in (0, 41)]
-        assert asked[0] == asked[1]
+        asked = [decide([(facts, a_standing(canary=canary, change=change))], policy_digest="d") for canary in (0, 41)]
+        assert asked[0].refs[0].verdicts == asked[1].refs[0].verdicts
+        assert asked[0].code == "four_eyes.missing_sign_offs" if change else "four_eyes.no_change"
+    enough = a_standing(canary=41, change=a_review(facts, "dev-b", "qa-a"))
+    assert decide([(facts, enough)], policy_digest="d").code == "canary.reserved"
