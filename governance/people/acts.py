@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from audit.entry import Actor, Draft
 from audit.transaction import Transaction
-from governance.errors import ConflictError, NotFoundError, RequestError
+from governance.errors import ConflictError, DeniedError, NotFoundError, RequestError
 from governance.people import demands, keys, principals, tokens
 from governance.people.principals import INVITATION_MS, secret_digest
 from governance.people.statements import Statement, owner_only
@@ -41,8 +41,14 @@ def accepted(
 
     def run(tx: Transaction) -> T:
         who, key = service.desk(tx).accept(tx, statement, type_=type_, caller=caller.principal)
-        demands.approved(tx, service, who, statement)
-        return command(tx, who, Actor(id=who.name, kind=who.kind.value, key=key))
+        actor = Actor(id=who.name, kind=who.kind.value, key=key)
+        try:
+            demands.approved(tx, service, who, statement)
+        except DeniedError:
+            # What is refused in any case is refused for that: nobody approves it in vain. What it wrote goes with it.
+            command(tx, who, actor)
+            raise
+        return command(tx, who, actor)
 
     return service.act(caller, counted or type_, run)
 

@@ -173,7 +173,7 @@ def test_t06_an_agent_at_the_human_s_seat_has_key_and_token_and_no_code(case: Ca
     case.denied(thief.enroll_app("factor.recover", recovery="0" * 16), "factor.recovery", by=owner)
     case.denied(thief.answers(prompt, thief.code(0)), "factor.wrong", by=owner)
     reset = thief.signed("factor.reset", {"principal": "t06-seat"})
-    case.denied(ground.ask("POST", "/factors/reset", reset, token=owner.tokens[""]), "factor.needed", by=owner)
+    case.denied(ground.ask("POST", "/factors/reset", reset, token=owner.tokens[""]), "factor.not_oneself", by=owner)
     case.denied(thief.raises(said), "factor.needed", by=owner)
     case.twin(owner.answers(prompt, owner.code()))
 

@@ -12,6 +12,7 @@ from governance.people import acts, prompts, showing, totp
 from governance.policy_text import describe, from_meaning
 from governance.review import acts as review
 from governance.review import changes
+from governance.state import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,6 +102,27 @@ def test_the_digest_is_typed_back(world: FactorWorld) -> None:
     assert code_of(world, prompt, "owner", typed="000000") == "prompt.digest"
     spaced = f" {prompt['digest'][:3].upper()}-{prompt['digest'][3:]} ".replace("0", "O").replace("1", "l")
     assert world.approve(prompt, "owner", typed=spaced)["complete"]
+
+
+def test_nobody_is_asked_for_what_is_refused_anyway(world: FactorWorld) -> None:
+    taken = rose(world, "owner")
+    with pytest.raises(ConflictError):
+        add(world, taken)
+    assert world.kinds()[-1] == "request.refused"
+
+
+def test_what_waits_for_a_factor_has_done_nothing(world: FactorWorld) -> None:
+    before, said = world.kinds(), rose(world)
+    with pytest.raises(DeniedError) as caught:
+        add(world, said)
+    assert caught.value.code == "factor.needed"
+    assert world.kinds() == [*before, "request.refused"]
+    with world.service.read() as tx:
+        assert read.roster(tx).get("rose") is None
+    assert world.ledger.run(world.service.under_lock.roster).get("rose") is None
+    world.approve(world.ask(said), "owner")
+    add(world, said)
+    assert world.ledger.run(world.service.under_lock.roster).get("rose") is not None
 
 
 def test_a_digest_differs_with_a_statement_and_with_a_word() -> None:
