@@ -73,6 +73,12 @@ def test_today_is_told_as_far_as_it_has_come_and_not_issued(ground: Ground, star
     assert says(ground, TODAY.isoformat()).code == "report.not_over"
 
 
+def test_what_is_no_day_is_not_understood(ground: Ground) -> None:
+    done = ground.twinseal("report", "weekly", "--date", "nonsense")
+    assert done.returncode == 2
+    assert "expected a day as 2026-03-31, got 'nonsense'" in done.stderr
+
+
 def test_over_http_it_is_for_owners(ground: Ground, issued: dict[str, Any]) -> None:
     found = ground.owner.get(f"/reports/daily/{YESTERDAY}").body
     assert (found["digest"], found["same"]) == (issued["digest"], True)

@@ -16,8 +16,26 @@ if TYPE_CHECKING:
     from governance.state.reports import Issued
     from governance.tell.reports.recalling import Found
 
+
+def _day(text: str) -> str:
+    """Return what names a day, or refuse it as typer refuses what is not understood."""
+    if not text:
+        return text
+    from governance.errors import RequestError
+    from governance.tell.reports import periods
+
+    try:
+        periods.parse(text)
+    except RequestError as exc:
+        raise typer.BadParameter(str(exc)) from None
+    return text
+
+
 Day = Annotated[
-    str, typer.Option("--date", help="Its last day, as 2026-03-31, also today; the last one due if not named.")
+    str,
+    typer.Option(
+        "--date", callback=_day, help="Its last day, as 2026-03-31, also today; the last one due if not named."
+    ),
 ]
 Out = Annotated[Path | None, typer.Option(help="A folder to write it to: text, page, facts, plots and mail.")]
 Send = Annotated[bool, typer.Option("--send", help="Issue it: number it in the ledger and mail it to every owner.")]
