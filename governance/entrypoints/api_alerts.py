@@ -23,12 +23,12 @@ class Contact(SignedStatement):
 
 
 @router.get("/alerts")
-def list_alerts(caller: Asking, service: The) -> Listing:
+def list_alerts(caller: Asking, service: The, request: Request) -> Listing:
     """List the newest notices, with what became of each on every channel. For owners."""
     with service.read() as tx:
         if not is_owner(tx, caller):
             raise DeniedError("owners alone see who was told of what", code="authority.owner_only")
-        return Listing(items=alerts.listed(tx))
+        return Listing(items=alerts.listed(tx, request.app.state.channels))
 
 
 @router.post("/alerts/test", status_code=201)

@@ -113,26 +113,32 @@ def _tried(service: Service, channel: Channel, who: str, entry: int) -> Tried:
     return Tried(channel.name, channel.where, ok=True, said="taken")
 
 
-def listed(look: Tx) -> list[dict[str, Any]]:
+def listed(look: Tx, channels: Sequence[Channel]) -> list[dict[str, Any]]:
     """Return the newest notices of each severity, each with what became of it on every channel.
 
-    Of each: whoever makes noise of one severity pushes nothing out that matters more.
+    What is on its way by a channel that is none of `channels` is `not_set_up`. The newest of each severity: whoever
+    makes noise of one pushes nothing out that matters more.
     """
     names = ("entry", "severity", "code", "repository", "time", "count")
+    set_up = frozenset(channel.name for channel in channels)
     sql = "select seq, severity, code, repository, ts, count from notice where severity=? order by seq desc limit ?"
     rows = [row for severity in ORDER for row in look.execute(sql, (severity, LISTED)).fetchall()]
     found = [dict(zip(names, row, strict=True)) for row in sorted(rows, reverse=True)]
-    return [each | {"deliveries": _deliveries(look, each["entry"])} for each in found]
+    return [each | {"deliveries": _deliveries(look, each["entry"], set_up)} for each in found]
 
 
-def _deliveries(look: Tx, notice: int) -> list[dict[str, Any]]:
+def _deliveries(look: Tx, notice: int, set_up: frozenset[str]) -> list[dict[str, Any]]:
     sql = (
         "select d.channel, d.to_, d.state, d.closed_seq, coalesce(a.attempts, 0), coalesce(a.next_at, 0), "
         "coalesce(a.said, '') from delivery d left join delivery_attempt a on a.notice=d.notice and "
         "a.channel=d.channel and a.to_=d.to_ where d.notice=? order by d.channel, d.to_"
     )
     names = ("channel", "to", "state", "closed", "attempts", "next_at", "said")
-    return [dict(zip(names, row, strict=True)) for row in look.execute(sql, (notice,)).fetchall()]
+    found = [dict(zip(names, row, strict=True)) for row in look.execute(sql, (notice,)).fetchall()]
+    return [
+        each | {"state": "not_set_up"} if each["state"] == "open" and each["channel"] not in set_up else each
+        for each in found
+    ]
 
 
 def cried(service: Service, channel: Channel, why: str) -> bool:

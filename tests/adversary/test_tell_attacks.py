@@ -372,7 +372,7 @@ def test_noise_pushes_nothing_out_of_what_is_gathered_or_listed(case: TellCase, 
     for n in range(150):
         world.vetoed(f"later-{n}")
     with world.service.read() as look:
-        assert critical in [each["entry"] for each in alerts.listed(look)]
+        assert critical in [each["entry"] for each in alerts.listed(look, ())]
     case.went_well()
 
 
@@ -447,7 +447,7 @@ def test_no_secret_is_written_anywhere(
         }  # fmt: skip
         with world.service.read() as look:
             found = list(told(load(env), look))
-            listed = alerts.listed(look)
+            listed = alerts.listed(look, channels)
     written = [caplog.text, str(found), str(listed), str(world.bodies()), repr(channels)]
     for secret in (password, "SG.wrong-key", "wrongtokenwrongtoken", "/B0/secret", NUMBER):
         # Our own sending number is no secret; the channel shows it.

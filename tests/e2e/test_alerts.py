@@ -58,11 +58,11 @@ def told_of(hook: Slack) -> list[int]:
     return [each["twinseal"]["entry"] for each in hook.taken]
 
 
-def hooked(ground: Told, severity: str, entry: int = 0) -> set[str]:
-    """Return how deliveries by webhook stand: of one severity, and of one entry where it is named."""
+def hooked(ground: Told, severity: str, entry: int = 0, *, by: str = "webhook") -> set[str]:
+    """Return how deliveries by one channel stand: of one severity, and of one entry where it is named."""
     found = ground.owner.get("/alerts").body["items"]
     meant = [n for n in found if n["severity"] == severity and entry in {0, n["entry"]}]
-    return {d["state"] for n in meant for d in n["deliveries"] if d["channel"] == "webhook"}
+    return {d["state"] for n in meant for d in n["deliveries"] if d["channel"] == by}
 
 
 def test_a_push_is_decided_while_the_provider_hangs_and_a_killed_service_loses_nothing(
@@ -85,6 +85,7 @@ def test_a_push_is_decided_while_the_provider_hangs_and_a_killed_service_loses_n
     hook.wait.set()
     until(lambda: told_of(hook).count(seq) >= 2, "the next process sends what the killed one had in hand")
     until(lambda: hooked(ground, "high", seq) == {"delivered"}, "it is recorded as delivered")
+    assert hooked(ground, "high", seq, by="mail") == {"not_set_up"}
     assert len({m["twinseal"]["key"] for m in hook.taken if m["twinseal"]["entry"] == seq}) == 1
     assert hook.address not in ground.log
 
