@@ -77,7 +77,8 @@ def test_the_lander_lands_what_is_allowed_in_an_observed_repository_and_nothing_
     head = observed.commit(dev, {"large": lines(60)}, before)
     number = observed.open(dev, head)
     assert land(observed, dev, number)["code"] == "four_eyes.missing_sign_offs"
-    assert (observed.refs()[MAIN], observed.reserved()) == (before, 0)
+    quiet(observed)
+    assert observed.refs()[MAIN] == before
 
     observed.approve(number, "dev-b", "qa-a")
     assert land(observed, dev, number)["state"] == "landed"
