@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from audit.transaction import Projector, Rows
 
 
-class Job(Future[Any]):
-    """A command on its way, and the answer that its caller waits for."""
+class Job:
+    """A command on its way, and the answer it will get."""
 
-    __slots__ = ("command", "error", "value")
+    __slots__ = ("command", "error", "future", "value")
 
     def __init__(self, command: Callable[[Transaction], object]) -> None:
-        super().__init__()
         self.command = command
+        self.future: Future[Any] = Future()
         self.value: object = None
         self.error: BaseException | None = None
 
@@ -40,9 +40,9 @@ class Job(Future[Any]):
         """Answer the caller, once."""
         try:
             if self.error is None:
-                self.set_result(self.value)
+                self.future.set_result(self.value)
             else:
-                self.set_exception(self.error)
+                self.future.set_exception(self.error)
         except BaseException:  # noqa: BLE001, S110  # Not even a callback on the future may stop the writer.
             pass
 

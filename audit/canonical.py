@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from audit.errors import CanonicalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 MAX_INT = 2**53 - 1
 MAX_DEPTH = 16
@@ -122,29 +122,36 @@ def decode(data: bytes) -> dict[str, object]:
 
 
 def _plain(value: object, room: int) -> object:
-    kind = type(value)
+    kind = type(value)  # And no isinstance: what only says that it is a dict is none.
     if kind is str or kind is bool or value is None:
         return value
-    if isinstance(value, dict):
-        if room:
-            return {
-                key if type(key) is str else _key(key): member if type(member) is str else _plain(member, room - 1)
-                for key, member in value.items()
-            }
-    elif isinstance(value, list | tuple):
-        if room:
-            return [member if type(member) is str else _plain(member, room - 1) for member in value]
-    elif isinstance(value, str):
-        return str.__str__(value)
-    elif isinstance(value, int):
-        number = int.__int__(value)
+    if kind is int or issubclass(kind, int):
+        number = int.__int__(value)  # type: ignore[arg-type]
         if -MAX_INT <= number <= MAX_INT:
             return number
+    elif issubclass(kind, dict):
+        if room:
+            return _object(value.items() if kind is dict else list(value.items()), room - 1)  # type: ignore[attr-defined]
+    elif issubclass(kind, list | tuple):
+        if room:
+            return [member if type(member) is str else _plain(member, room - 1) for member in value]  # type: ignore[attr-defined]
+    elif issubclass(kind, str):
+        return str.__str__(value)
     raise CanonicalError(f"expected a value of the canonical subset, got {_name(value)}")
 
 
+def _object(items: Collection[tuple[object, object]], room: int) -> dict[str, object]:
+    copy = {
+        key if type(key) is str else _key(key): member if type(member) is str else _plain(member, room)
+        for key, member in items
+    }
+    if len(copy) != len(items):  # Two that differ for whoever hands them in, and are one text.
+        raise CanonicalError("expected each key once, got one of them again")
+    return copy
+
+
 def _key(key: object) -> str:
-    if not isinstance(key, str):
+    if not issubclass(type(key), str):
         raise CanonicalError(f"expected keys that are strings, got {_name(key)}")
     return str.__str__(key)
 

@@ -147,9 +147,10 @@ def seal(draft: Draft, *, log: str, seq: int, prev: str, ts: int) -> tuple[Entry
     if not isinstance(who, Actor):
         raise EntryError(f"expected actor to be an Actor, got {type(who).__name__}")
     kind, repo, subject = draft.kind, draft.repo, draft.subject
-    if not type(kind) is type(repo) is type(subject) is type(who.id) is type(who.kind) is type(who.key) is str:
-        kind, repo, subject = _own(kind), _own(repo), _own(subject)
-        who = Actor(_own(who.id), _own(who.kind), _own(who.key))
+    if type(who) is not Actor or not type(who.id) is type(who.kind) is type(who.key) is str:
+        who = Actor(_own(who.id), _own(who.kind), _own(who.key))  # Asked once: it could say another thing each time.
+    if not type(log) is type(kind) is type(repo) is type(subject) is str:
+        log, kind, repo, subject = _own(log), _own(kind), _own(repo), _own(subject)
     entry = Entry(seq, prev, ts, kind, who, repo, subject, canonical.plain(draft.data, "data"), log)
     return entry, _spelt(entry)
 
@@ -224,14 +225,16 @@ def _whole(name: str, value: object) -> None:
 
 
 def _shaped(name: str, value: object) -> None:
-    if type(value) is not str or not _fits(name, value):
+    if type(value) is not str:
         raise EntryError(f"expected {name} to match {_SHAPES[name].pattern}, got {ascii(value)[:80]}")
+    _fits(name, value)
 
 
 @lru_cache(maxsize=4096)
-def _fits(name: str, value: str) -> bool:
-    """Remembered: they are much the same from entry to entry."""
-    return _SHAPES[name].fullmatch(value) is not None
+def _fits(name: str, value: str) -> None:
+    """Refuse what has another shape. What fits is remembered: it is much the same from entry to entry."""
+    if not _SHAPES[name].fullmatch(value):
+        raise EntryError(f"expected {name} to match {_SHAPES[name].pattern}, got {ascii(value)[:80]}")
 
 
 def _fit(body: bytes) -> bytes:

@@ -100,6 +100,7 @@ class Ledger:
             StoreError: the ledger is closed.
         """
         job = Job(command)
+        future: Future[T] = job.future
         with self._door:
             if self._writer.broken is not None:
                 raise BrokenError(self._writer.broken)
@@ -108,7 +109,7 @@ class Ledger:
             if self._queue.qsize() >= QUEUE_LIMIT:
                 raise BusyError(f"expected fewer than {QUEUE_LIMIT} commands waiting, got that many: try again later")
             self._queue.put(job)
-        return job
+        return future
 
     def run(self, command: Callable[[Transaction], T]) -> T:
         """Submit a command and wait for its answer.
@@ -159,7 +160,7 @@ class Ledger:
             job = self._queue.get(timeout=MARK_EVERY_MS / 1000 if self._behind() else None)
             while job is not None:
                 # False for what its caller has cancelled meanwhile.
-                if job.set_running_or_notify_cancel():
+                if job.future.set_running_or_notify_cancel():
                     self._taken.append(job)
                 if len(self._taken) == BATCH_LIMIT:
                     return
@@ -204,6 +205,6 @@ class Ledger:
 
 def _leave(job: Job, error: StoreError) -> None:
     """Answer a job that the writer will not, if it has no answer yet."""
-    if not job.done():
+    if not job.future.done():
         job.error = job.error or error
         job.settle()

@@ -121,7 +121,7 @@ def begin_epoch(
     writer.log = draft.subject
     job = Job(lambda tx: _opened(tx, draft))
     writer.write([job])
-    seq: int = job.result()
+    seq: int = job.future.result()
     publisher.publish(connection, anew=True)
     return seq
 

@@ -61,7 +61,7 @@ class Transaction:
     """
 
     __slots__ = (
-        "_connection", "_folding", "_head", "_kinds", "_log", "_open", "_projector", "_spoiled", "_waiting",
+        "_at_once", "_connection", "_folding", "_head", "_kinds", "_log", "_open", "_projector", "_spoiled", "_waiting",
         "leaves", "now",
     )  # fmt: skip
 
@@ -82,6 +82,7 @@ class Transaction:
         self._kinds = kinds
         self._connection = connection
         self._waiting = waiting
+        self._at_once = not connection.may_wait
         self._head = head
         self._log = log
         self._projector = projector
@@ -119,7 +120,7 @@ class Transaction:
         leaf = leaf_hash(body)
         try:
             self._waiting.append((entry.seq, body.decode(), leaf))
-            if not self._connection.may_wait:
+            if self._at_once:
                 self._write()
             for field, salt, value in rows:
                 self._connection.execute(_KEEP, (entry.seq, field, salt, value))
@@ -160,6 +161,7 @@ class Transaction:
         self._check_open()
         if not self.leaves:
             raise StoreError("expected an entry that says what is done, got none before it")
+        self._at_once = True  # What is appended from here on, it sees as well.
         self._write()
         try:
             work(self._connection)
@@ -193,7 +195,8 @@ class Transaction:
         """Run one statement on the command's own tables: select, insert, update, delete or with.
 
         A statement that is not a plain select may not name a table of the ledger: an entry that was not appended here,
-        or a blob under a wrong name, would leave a ledger that does not verify.
+        or a blob under a wrong name, would leave a ledger that does not verify. Not promised: what `changes()` and
+        `last_insert_rowid()` say, for a statement of ours may stand between two of the command's.
 
         Raises:
             StoreError: another statement, several, one that names our tables, or a use after the command returned.

@@ -66,14 +66,18 @@ def decide(pairs: Sequence[tuple[UpdateFacts, Standing]], *, policy_digest: str)
 
 
 def _decided(update: UpdateFacts, standing: Standing) -> RefDecision:
-    verdicts = []
-    for control in controls_for(standing.policy):
-        verdict = _ask(control, update, standing)
+    """Ask `four_eyes` first, for others build on its answer, whatever the order that is shown."""
+    controls = controls_for(standing.policy)
+    known: dict[str, Verdict] = {}
+    for control in controls:
         if control.NAME == FOUR_EYES:
+            verdict = known[FOUR_EYES] = _ask(control, update, standing)
             enough = verdict.subjects if verdict.reason == SIGNED_OFF else ()
             standing = replace(standing, signed_off=enough, refused=verdict.objects)
-        verdicts.append(verdict)
-    return RefDecision(update, standing, tuple(verdicts))
+    for control in controls:
+        if control.NAME not in known:
+            known[control.NAME] = _ask(control, update, standing)
+    return RefDecision(update, standing, tuple(known[control.NAME] for control in controls))
 
 
 def _ask(control: Control, update: UpdateFacts, standing: Standing) -> Verdict:

@@ -127,7 +127,7 @@ class Standing:
     third: tuple[str, ...] = ()
     """Why a third approver is needed; empty where two are enough."""
     signed_off: tuple[str, ...] = ()
-    """Whose approvals count, once `four_eyes` found that there are enough: a later control builds on its answer."""
+    """Whose approvals count, once `four_eyes` found that there are enough: others build on its answer."""
     refused: bool = False
     """Whether `four_eyes` objects; likewise."""
 

@@ -52,13 +52,18 @@ class _Writer(Connection):
     lock = -1
     shared = False
     may_wait = False
+    _seen = -1
 
     @property
     def lost(self) -> bool:
         return not self.in_transaction
 
     def begin(self) -> None:
+        """Begin, and see whether somebody has made a view, say, that looks at our tables."""
         self.execute("begin immediate")
+        version = self.execute("pragma schema_version").fetchone()[0]
+        if version != self._seen:
+            self.may_wait, self._seen = not sqlite_schema.is_looked_at(self), version
 
     def together(self) -> contextlib.nullcontext[None]:
         """Nothing is gained: a file is not far away."""
@@ -129,7 +134,6 @@ def open_writer(path: Path, *, schema: str = "") -> _Writer:
         sqlite_schema.install(connection, extra=schema)
         undo.pop_all()
     connection.lock = lock
-    connection.may_wait = not sqlite_schema.is_looked_at(connection)
     return connection
 
 

@@ -142,6 +142,41 @@ def test_what_says_another_thing_each_time_is_asked_once() -> None:
         canonical.encode({Twofold("\0"): 1})
 
 
+class Apart(str):
+    """Equal to nothing but itself."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+class Claims:
+    """Says that it is a dict."""
+
+    __class__ = dict  # type: ignore[assignment]
+
+    def items(self) -> list[tuple[str, int]]:
+        return [("x", 1)]
+
+
+class Twice(dict[str, object]):
+    def items(self) -> list[tuple[str, object]]:  # type: ignore[override]
+        return [("x", 1), ("x", 2)]
+
+
+@pytest.mark.parametrize("value", [{Apart("x"): 1, Apart("x"): 2}, Twice(x=1), {"y": {Apart("x"): 1, Apart("x"): 2}}])
+def test_a_member_that_is_there_twice_is_refused(value: dict[str, object]) -> None:
+    with pytest.raises(CanonicalError, match="each key once"):
+        canonical.encode({"data": value})
+
+
+def test_what_only_says_that_it_is_a_dict_is_refused() -> None:
+    with pytest.raises(CanonicalError):
+        canonical.encode({"x": Claims()})
+
+
 def test_a_copy_shares_nothing_with_what_was_copied() -> None:
     inner: list[object] = [Colour.RED]
     copy = canonical.plain({"a": inner, "b": {"c": (True, None)}})

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from dataclasses import FrozenInstanceError, replace
+from enum import StrEnum
 
 import pytest
 from hypothesis import given
@@ -53,6 +54,20 @@ def test_the_body_is_the_canonical_spelling_of_its_fields(
     assert body == canonical.encode(fields | {"actor": {"id": who.id, "kind": who.kind, "key": who.key}})
     assert parse(body) == entry
     assert entry.encode() == body
+
+
+class Seat(Actor):
+    """An actor with something more to it."""
+
+
+class Name(StrEnum):
+    HERE = LOG
+
+
+def test_of_actor_and_log_the_entry_holds_what_the_body_says() -> None:
+    entry, body = seal(replace(draft(7), actor=Seat("alice", "human", "")), log=Name.HERE, seq=5, prev=PREV, ts=1)
+    assert entry == parse(body)
+    assert (type(entry.actor), type(entry.log)) == (Actor, str)
 
 
 @pytest.mark.parametrize("name", ["repo", "subject", "actor.id", "actor.key", "data.x"])

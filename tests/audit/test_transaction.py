@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+import weakref
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -7,11 +10,15 @@ import pytest
 from pysqlite3 import dbapi2 as sqlite
 
 from audit import transaction
+from audit.entry import Actor, parse
 from audit.errors import CanonicalError, EntryError, StoreError
 from ledger_world import GENESIS, REFERRING, STATE, append, draft, fold
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from audit.entry import Entry
+    from audit.stores import WritingConnection
     from audit.transaction import Transaction
     from ledger_world import World
 
@@ -73,6 +80,107 @@ def test_entries_wait_for_each_other_and_for_nobody_who_asks(sqlite_world: World
         assert ledger.run(command) == [1, 2, 3]
     assert world.state() == [0, 1, 2, 3, 4]
     world.assert_honest()
+
+
+@pytest.mark.parametrize(
+    ("made", "read"),
+    [
+        ("create view kept as select seq from ledger_entry", "select count(*) from kept"),
+        (
+            "create trigger t after insert on state begin insert into many select count(*) from ledger_entry; end",
+            "select max(n) from many",
+        ),
+    ],
+    ids=["a view", "a trigger"],
+)
+def test_what_somebody_makes_while_it_is_open_sees_entries_too(sqlite_world: World, made: str, read: str) -> None:
+    world = sqlite_world
+    world.grow(1)
+    with world.open(schema=STATE + "create table if not exists many(n);") as ledger:
+        with world.sql() as other:
+            other.execute(made)
+
+        def command(tx: Transaction) -> int:
+            tx.append(draft(1))
+            return int(tx.execute(read).fetchone()[0])
+
+        assert ledger.run(command) == 2
+
+
+def test_work_on_our_tables_sees_what_it_appends(world: World) -> None:
+    world.grow(1)
+
+    def command(tx: Transaction) -> list[int]:
+        seen = []
+
+        def work(connection: WritingConnection) -> None:
+            tx.append(draft(2))
+            seen.append(connection.execute("select count(*) from ledger_entry").fetchone()[0])
+
+        tx.append(draft(1))
+        tx.maintain(work)
+        return seen
+
+    with world.open() as ledger:
+        assert ledger.run(command) == [3]
+    world.assert_honest()
+
+
+class Sly(Actor):
+    """Says one name, and on one asking another."""
+
+    says: Callable[[int], str]
+    asked = 0
+    kind, key = "human", ""
+
+    def __init__(self) -> None:
+        pass
+
+    @property
+    def id(self) -> str:  # type: ignore[override]
+        self.__class__.asked += 1
+        return self.__class__.says(self.__class__.asked)
+
+
+@pytest.mark.parametrize("other", ["mallory", "", "a\0", "a\udc80"])
+@pytest.mark.parametrize("turn", range(1, 6))
+def test_an_actor_is_asked_once_who_it_is(sqlite_world: World, turn: int, other: str) -> None:
+    world, folded = sqlite_world, []
+    world.grow(1)
+
+    def who(tx: Transaction, entry: Entry) -> None:
+        fold(tx, entry)
+        folded.append(entry.actor.id)
+
+    class Here(Sly):
+        says = staticmethod(lambda number: other if number == turn else "alice")
+
+    with world.open(projector=who) as ledger:
+        asked = ledger.submit(lambda tx: tx.append(replace(draft(1), actor=Here())).actor.id)
+        if isinstance(asked.exception(), EntryError):
+            assert world.state() == [0]
+            return
+    assert Here.asked == 1
+    assert folded == [asked.result()] == [parse(world.bodies()[1]).actor.id]
+    world.assert_honest()
+
+
+def test_an_answer_lets_go_of_its_command(sqlite_world: World) -> None:
+    class Payload:
+        pass
+
+    sqlite_world.grow(1)
+    payload = Payload()
+    gone = weakref.ref(payload)
+    with sqlite_world.open() as ledger:
+        future = ledger.submit(lambda tx, payload=payload: None)  # type: ignore[misc]
+        future.result()
+        del payload
+        for _ in range(2):
+            ledger.run(lambda tx: None)
+        gc.collect()
+        assert gone() is None
+    assert future.done()
 
 
 def test_a_draft_that_is_not_fit_spoils_nothing(world: World) -> None:

@@ -44,8 +44,8 @@ def reasons(source: str) -> set[str]:
 def test_the_folder_is_the_list() -> None:
     assert sorted(control.NAME for control in CONTROLS) == NAMES
     assert [control.NAME for control in CONTROLS] == [
-        "freeze", "ref_rules", "rate_limits", "proposals", "signed_commits", "vetoes", "write_lock", "gates",
-        "four_eyes", "canary", "unreviewed_debt", "small_changes", "tertiary",
+        "freeze", "ref_rules", "rate_limits", "proposals", "signed_commits", "canary", "vetoes", "write_lock", "gates",
+        "four_eyes", "unreviewed_debt", "small_changes", "tertiary",
     ]  # fmt: skip
 
 
