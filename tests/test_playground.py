@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 from subprocess import CompletedProcess
 from typing import TYPE_CHECKING
 
+import pytest
+
 from governance.entrypoints.playground import Playground
+from governance.errors import UnavailableError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def ended(out: str, err: str = "", code: int = 0) -> CompletedProcess[str]:
@@ -47,3 +49,12 @@ def test_of_a_long_answer_the_first_lines_are_shown(tmp_path: Path, capsys: pyte
         "more",
         "lines",
     ]
+
+
+def test_where_something_else_listens_nobody_is_taken_for_the_service(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        listen = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(UnavailableError, match="cannot be listened on") as refused:
+            Playground(tmp_path, listen=listen).begin()
+    assert "TWINSEAL_LISTEN" in refused.value.mend
+    assert list(tmp_path.iterdir()) == []

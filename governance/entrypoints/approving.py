@@ -15,6 +15,11 @@ TRIES = 3
 
 AGAIN = frozenset({"factor.wrong", "factor.used", "prompt.digest"})
 OPEN = "open"
+NO_CODE = "-"
+
+
+class OverError(DeniedError):
+    """A prompt that was denied, or ran out."""
 
 
 def approve(client: Client, items: Sequence[Mapping[str, str]]) -> None:
@@ -27,13 +32,22 @@ def approve(client: Client, items: Sequence[Mapping[str, str]]) -> None:
     from governance.entrypoints import terminal
 
     prompt = client.post("/prompts", {"items": list(items)})["done"]
+    number = prompt["prompt"]
     show(prompt, where=terminal.tell)
-    if terminal.interactive():
-        prompt = answered(client, prompt)
-    if prompt["state"] == OPEN:
-        who = f"{prompt['needs']} persons" if prompt["needs"] > 1 else prompt["for"]
-        terminal.tell(f"Waits for {who}. There:  twinseal otp verify {prompt['prompt']}")
-    wait(client, prompt["prompt"])
+    try:
+        if terminal.interactive():
+            prompt = answered(client, prompt)
+        if prompt["state"] == OPEN:
+            who = f"{prompt['needs']} persons" if prompt["needs"] > 1 else prompt["for"]
+            terminal.tell(f"Waits for {who}. There:  twinseal otp verify {number}")
+        wait(client, number)
+    except BaseException as exc:
+        if not isinstance(exc, OverError):
+            terminal.tell(
+                f"\nGiven up: what prompt {number} approves is handed in by nobody now. It runs out by itself;"
+            )
+            terminal.tell(f"at once:  twinseal otp verify {number} --deny   Then run the command again.")
+        raise
 
 
 def show(prompt: Mapping[str, Any], *, where: Any) -> None:  # noqa: ANN401 - how to print a line
@@ -54,10 +68,12 @@ def answered(client: Client, prompt: Mapping[str, Any]) -> dict[str, Any]:
         GovernanceError: As the service refused, after three tries or at once.
     """
     from governance.entrypoints import terminal
+    from governance.people.prompts import normal
 
     for left in reversed(range(TRIES)):
         digest = terminal.asked("Type the digest, if that is what you want")
-        code = terminal.asked("Code")
+        # No code is spent on another digest: the service looks at that first, and says what is wrong.
+        code = terminal.asked("Code") if normal(digest) == prompt["digest"] else NO_CODE
         try:
             return handed_in(client, prompt["prompt"], digest, code)
         except DeniedError as exc:
@@ -65,6 +81,7 @@ def answered(client: Client, prompt: Mapping[str, Any]) -> dict[str, Any]:
                 raise
             mend = "" if exc.code == "prompt.digest" else exc.mend
             terminal.failed(str(exc), code=exc.code, mend=mend, as_json=False)
+            terminal.tell("once more" if left == 1 else f"{left} more tries")
     raise AssertionError
 
 
@@ -77,12 +94,12 @@ def wait(client: Client, number: int) -> None:
     """Wait until a prompt is approved.
 
     Raises:
-        DeniedError: It was denied, or ran out.
+        OverError: It was denied, or ran out.
     """
     while True:
         state = client.get(f"/prompts/{number}")["state"]
         if state == "approved":
             return
         if state != OPEN:
-            raise DeniedError(f"prompt {number} is {state}", code=f"prompt.{state}", mend="Nothing was done.")
+            raise OverError(f"prompt {number} is {state}", code=f"prompt.{state}", mend="Nothing was done.")
         time.sleep(EVERY_S)

@@ -47,6 +47,8 @@ def tell(folder: Path | None, *, serving: bool) -> int:
         play.close()
         if folder is None and not play.mistakes:
             shutil.rmtree(where, ignore_errors=True)
+        elif play.mistakes:
+            terminal.tell(f"Kept for a look, private keys and all: {where} (service.log says more)")
     return 1 if play.mistakes else 0
 
 

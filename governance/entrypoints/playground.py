@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -78,7 +79,12 @@ class Playground:
             terminal.say(f"\n── {title}", style="bold cyan")
 
     def begin(self) -> None:
-        """Make a service, start it, and enrol its owner."""
+        """Make a service, start it, and enrol its owner.
+
+        Raises:
+            UnavailableError: Something else listens there; or it does not start.
+        """
+        self._check_free()
         other = ("--policy", str(self.policy)) if self.policy else ()
         self.owner.twinseal("init", "--origin", "localhost/demo", *other)
         self.start()
@@ -107,6 +113,17 @@ class Playground:
         self._service = subprocess.Popen(command, env=self.environment("owner"), stdout=log, stderr=log)
         log.close()
         self._answers()
+
+    def _check_free(self) -> None:
+        """Refuse a port that is taken: who answers there would be taken for the service that is started."""
+        host, _, port = self.listen.rpartition(":")
+        with socket.socket() as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tried.bind((host, int(port)))
+            except OSError as exc:
+                said = f"{self.listen} cannot be listened on: {exc.strerror}"
+                raise UnavailableError(said, mend="Is a service of yours there? Set TWINSEAL_LISTEN.") from exc
 
     def _answers(self) -> None:
         host, _, port = self.listen.rpartition(":")

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from governance.adapters import clock, git
 from governance.adapters.client import Client
@@ -23,8 +23,6 @@ from governance.signatures import KeyKind, kind_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from governance.entrypoints.playground import Playground
-
 COMMAND_S = 60
 ATTENDED_S = 180
 """Of a command that waits for its person, who waits for a code."""
@@ -36,6 +34,21 @@ TRIES = 3
 
 Told = tuple[str, subprocess.CompletedProcess[str]]
 """A command, and how it ended."""
+
+
+class Place(Protocol):
+    """Where seats stand: in one folder, at one service."""
+
+    folder: Path
+    url: str
+    listen: str
+    quiet: bool
+    mistakes: list[str]
+    seats: list[Seated]
+
+    def environment(self, seat: str) -> dict[str, str]:
+        """Return the whole environment of one seat's commands."""
+        ...
 
 
 class App:
@@ -61,7 +74,7 @@ class App:
 class Seated:
     """One principal at its seat, with its own clone."""
 
-    def __init__(self, play: Playground, name: str) -> None:
+    def __init__(self, play: Place, name: str) -> None:
         self.play = play
         self.name = name
         self.seat = play.folder / name

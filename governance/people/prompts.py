@@ -213,7 +213,7 @@ def _not_too_many(tx: Transaction, who: Principal) -> None:
     waiting, vain = prompts.unanswered(tx, who.name, since=tx.now - VAIN_MS, now=tx.now)
     if waiting >= MOST_OPEN or vain >= MOST_VAIN:
         said = f"{waiting} prompts of {who.name} wait, and {vain} of this hour were denied or ran out"
-        mend = f"Answer those that wait: twinseal otp verify. {factors.NOT_YOU}"
+        mend = f"Answer those that wait (twinseal otp verify N), or deny them (--deny). {factors.NOT_YOU}"
         raise DeniedError(said, code="prompt.too_many", mend=mend)
 
 

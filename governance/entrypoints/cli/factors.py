@@ -143,6 +143,8 @@ def verify(
         terminal.done(f"prompt {prompt} is approved by {have} of {answer['needs']} persons (entry {answer['entry']})")
     else:
         terminal.done(f"prompt {prompt} is {answer['state']} (entry {answer['entry']})")
+        if not deny:
+            terminal.tell("The command that asks goes on with it now. Where that has ended, run it again.")
 
 
 def _list(waiting: list[dict[str, Any]]) -> None:
