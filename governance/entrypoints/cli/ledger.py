@@ -118,7 +118,7 @@ def prove(
     file: File = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a proof that an entry is in the log, to be verified anywhere: twinseal ledger verify FILE."""
+    """Write a proof that an entry is in the log. Anywhere, with the ledger's key: twinseal ledger verify FILE --key."""
     from audit import exporting, keys
     from audit.errors import ProofError
     from governance.entrypoints import terminal

@@ -11,6 +11,7 @@ from governance.entrypoints.cli import repositories, stops
 from governance.entrypoints.cli.options import AsJson, Repo, group
 from governance.entrypoints.cli.repositories import Advisory, HostName, Mode, Wanted, one
 
+STATES = ("open", "landed", "abandoned", "all")
 UNDERWAY = frozenset({"queued", "landing"})
 """What `change list` says of an open change instead, where it has been asked to land."""
 
@@ -120,6 +121,8 @@ def list_changes(
     """List changes under review."""
     from governance.entrypoints import acting, terminal
 
+    if state not in STATES:
+        raise typer.BadParameter(f"a state is one of {', '.join(STATES)}", param_hint="--state")
     name = acting.chosen(repo)
     items = acting.client(name).get(f"/repositories/{name}/changes?state={state}")["items"]
     if as_json:

@@ -39,6 +39,7 @@ def veto(
         return
     if withdraw and lift:
         raise typer.BadParameter("say one of --withdraw, --lift")
+    _why(reason)
     if withdraw or lift:
         number = _one(acting.client(name).get(path)["items"], kind, what, by=by, mine=withdraw)
         how = "withdraw" if withdraw else "lift"
@@ -93,6 +94,12 @@ def _listed(items: list[dict[str, Any]], name: str, *, as_json: bool) -> None:
     terminal.table(("entry", "kind", "what", "by", "reason"), rows, empty=f"nothing is vetoed in {name}")
 
 
+def _why(reason: str) -> None:
+    """Refuse what has no reason as typer refuses an option that is missing."""
+    if not reason:
+        raise typer.BadParameter("say why, it is recorded", param_hint="--reason")
+
+
 def freeze(
     what: Annotated[str, typer.Argument(help="list, to see what is frozen.")] = "",
     reason: Reason = "",
@@ -114,6 +121,7 @@ def freeze(
     scopes = [scope for scope, given in named.items() if given] or ([] if not repo else ["repository"])
     if what or len(scopes) != 1 or (repo and scopes[0] not in {"repository", "ref"}):
         raise typer.BadParameter("say list, or one of --everything, --repo, --ref, --role, --operator")
+    _why(reason)
     scope = scopes[0]
     place = acting.chosen(repo) if scope == "ref" else repo
     value = ref or role or operator

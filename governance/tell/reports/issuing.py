@@ -27,7 +27,7 @@ from governance.tell.reports import periods
 from governance.tell.reports.facts import Report
 from governance.tell.reports.gathering import policy_at
 from governance.tell.reports.periods import AUDIT
-from governance.tell.reports.recalling import fraud, placed, tied
+from governance.tell.reports.recalling import meant, placed, tied
 
 FIELDS = frozenset({"report", "day", "about"})
 
@@ -86,7 +86,7 @@ def _wanted(service: Service, caller: Caller, body: Mapping[str, Any]) -> Issued
 def _ready(service: Service, kind: str, day: date, about: int) -> Issued | Report:
     """Return the report if it was issued, else its facts, ready to be."""
     with service.read() as look:
-        about = about or (fraud(look) if kind == AUDIT else 0)
+        about = meant(look, kind, about)
         before = state.of_day(look, kind, day.isoformat(), about=about)
         if before is not None:
             return before

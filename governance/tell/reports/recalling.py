@@ -79,7 +79,7 @@ def draft(look: Tx, kind: str, day: date, *, now: int, about: int = 0, progress:
     whole = periods.period(kind, day, zone, until=now)
     until = min(whole.until, now)
     period = Period(kind=kind, day=day, zone=zone, since=whole.since, until=until)
-    about = about or (fraud(look) if kind == AUDIT else 0)
+    about = meant(look, kind, about)
     so_far = size if kind == AUDIT or until < whole.until else 0
     return gathering.facts(look, period, progress=progress, upto=so_far, about=about)
 
@@ -104,6 +104,19 @@ def tied(look: Tx, period: Period, *, signed: str, upto: int, about: int, progre
     point = checkpoint.claimed(signed) if signed else None
     size, root = (point.size, point.root.hex()) if point else (0, "")
     return found.issued(Issue(size=size, root=root, checkpoint=signed))
+
+
+def meant(look: Tx, kind: str, about: int) -> int:
+    """Return the entry that an audit is about, the last FRAUD reply where none is named; 0 for any other report.
+
+    Raises:
+        NotFoundError: There is no FRAUD reply.
+    """
+    if kind != AUDIT or about:
+        return about
+    if last := fraud(look):
+        return last
+    raise NotFoundError("no FRAUD reply was given; an audit is about an entry", mend="--about ENTRY")
 
 
 def fraud(look: Tx) -> int:

@@ -194,9 +194,9 @@ class TestAnAudit:
         assert [each.kind for each in again.report.trail].count("limit.raised") == 1
         assert after.issue("audit", FIRST + 3 * DAY, about=after.fraud) == issued  # type: ignore[attr-defined]
 
-    def test_one_about_nothing_tells_of_nobody(self, over: Fleet) -> None:
-        found = over.again(over.issue("audit", FIRST + 3 * DAY)).report
-        assert (found.about, found.person, found.trail) == (0, "", ())
+    def test_one_about_nothing_is_refused(self, over: Fleet) -> None:
+        with pytest.raises(NotFoundError, match="no FRAUD reply"):
+            over.issue("audit", FIRST + 3 * DAY)
 
     def test_one_about_an_entry_that_is_not_there_is_refused(self, over: Fleet) -> None:
         with pytest.raises(NotFoundError):
