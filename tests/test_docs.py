@@ -137,7 +137,7 @@ def at_a_terminal(script: str, folder: Path, env: dict[str, str]) -> str:
     try:
         while more := read(ours):
             said += more
-            if secret := re.search(r"type the secret: ([A-Z2-7]{32})", said[seen:]):
+            if secret := re.search(r"type the secret:\s+([A-Z2-7]{32})", said[seen:]):
                 app = App(secret[1])
             if answer := answered(said[seen:], said, app):
                 seen = len(said)

@@ -34,7 +34,14 @@ def emit(value: Mapping[str, Any] | Sequence[Any]) -> None:
 
 def say(text: str, *, style: str = "") -> None:
     """Print lines."""
-    out().print("\n".join(plain(line) for line in text.split("\n")), style=style or None)
+    _lines(out(), text, style=style)
+
+
+def _lines(console: Console, text: str, *, style: str = "") -> None:
+    """Print lines; at a terminal prose breaks between words. What is set in is there to be copied, and stays whole."""
+    for line in text.split("\n"):
+        whole = not console.is_terminal or line.startswith(" ")
+        console.print(plain(line), style=style or None, soft_wrap=whole)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str, whole: int = 0) -> None:
@@ -95,7 +102,20 @@ def interactive() -> bool:
 
 def tell(text: str) -> None:
     """Print lines beside the answer, on standard error."""
-    out(error=True).print("\n".join(plain(line) for line in text.split("\n")))
+    _lines(out(error=True), text)
+
+
+def secret(question: str, *, instead: str) -> str:
+    """Ask for what is not to be seen.
+
+    Raises:
+        SettingsError: There is nobody to ask; `instead` says what helps.
+    """
+    import typer
+
+    if not sys.stdin.isatty():
+        raise SettingsError("this asks for a secret, and there is no terminal to ask at", mend=instead)
+    return str(typer.prompt(question, hide_input=True, err=True))
 
 
 def asked(question: str) -> str:
@@ -109,7 +129,8 @@ def done(text: str) -> None:
     """Print what was done."""
     from rich.text import Text
 
-    out().print(Text.assemble(("✓ ", "bold green"), plain(text)))
+    console = out()
+    console.print(Text.assemble(("✓ ", "bold green"), plain(text)), soft_wrap=not console.is_terminal)
 
 
 def failed(text: str, *, code: str, mend: str, as_json: bool) -> None:
@@ -120,7 +141,8 @@ def failed(text: str, *, code: str, mend: str, as_json: bool) -> None:
     from rich.text import Text
 
     console = out(error=True)
-    console.print(Text.assemble(("✗ ", "bold red"), plain(text), (f"  ({code})", "dim")))
+    words = Text.assemble(("✗ ", "bold red"), plain(text), (f"  ({code})", "dim"))
+    console.print(words, soft_wrap=not console.is_terminal)
     for line in filter(None, mend.split("\n")):
         console.print(Text("  → " + plain(line)))
 

@@ -42,6 +42,8 @@ class Loss:
     marked: str
     said: str
     next: str
+    whole: bool
+    """Whether nothing is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +148,14 @@ def examine(settings: Settings) -> Loss:
         marked = opening.mark(settings).read()
         try:
             opening.mark(settings).check(connection, known)
-            said = "nothing: this ledger continues what is known"
+            said, whole = "nothing: this ledger continues what is known", True
         except AuditError as exc:
-            said = str(exc)
+            said, whole = str(exc), False
         following = rotation.following(connection, marked or "")
     finally:
         connection.close()
     outside = f"{marked.split(chr(10))[1]} entries" if marked else "nothing"
-    return Loss(origin, size, outside, said, following)
+    return Loss(origin, size, outside, said, following, whole)
 
 
 def recover(settings: Settings, printed: str, *, reason: str, operator: str) -> Rekeyed:

@@ -117,7 +117,7 @@ def contact(
     if remove and phone:
         raise typer.BadParameter("say one of --phone, --remove")
     if not remove and not phone:
-        phone = typer.prompt("Number", hide_input=True)
+        phone = terminal.secret("Number", instead="Add --phone NUMBER.")
     phone = phone.replace(" ", "")
     salt = clock.token()
     said = {"channel": "sms", "set": not remove, "digest": "" if remove else digest(salt, phone)}

@@ -61,7 +61,11 @@ def enroll(
     if url:
         here.remember(url=url)
     try:
-        secret = secret_file.read_text() if secret_file else typer.prompt("Enrolment secret", hide_input=True)
+        secret = (
+            secret_file.read_text()
+            if secret_file
+            else terminal.secret("Enrolment secret", instead="Add --secret-file FILE.")
+        )
     except OSError as exc:
         raise RequestError(f"{secret_file} cannot be read: {exc.strerror}", code="enrolment.secret") from exc
     name, fingerprint = here.need("name"), here.need("pending")

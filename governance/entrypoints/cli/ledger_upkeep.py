@@ -98,12 +98,14 @@ def recover(
         terminal.pairs({"log": lost.origin, "entries here": lost.size, "known outside": lost.marked, "lost": lost.said})
     if not accept_loss:
         mend = "Find the missing entries first: a replica, a back-up. If there are none: --accept-loss"
+        if lost.whole:
+            mend = "Nothing is missing. Only where the ledger key is gone, for good: --accept-loss"
         terminal.failed("nothing was changed", code="ledger.loss", mend=mend, as_json=as_json)
         raise typer.Exit(1)
     printed = (
         files.read(recovery_key).decode(errors="replace").strip()
         if recovery_key
-        else typer.prompt("recovery key", hide_input=True)
+        else terminal.secret("Recovery key", instead="Add --recovery-key-file FILE.")
     )
     if not yes:
         terminal.confirm(f"From now on this log is called {lost.next}. What is lost stays lost. Go on?")
