@@ -127,10 +127,7 @@ def asked(question: str) -> str:
 
 def done(text: str) -> None:
     """Print what was done."""
-    from rich.text import Text
-
-    console = out()
-    console.print(Text.assemble(("✓ ", "bold green"), plain(text)), soft_wrap=not console.is_terminal)
+    marked("✓", "green", text)
 
 
 def failed(text: str, *, code: str, mend: str, as_json: bool) -> None:
@@ -158,7 +155,8 @@ def marked(mark: str, colour: str, text: str) -> None:
     """Print a line with a coloured mark before it."""
     from rich.text import Text
 
-    out().print(Text.assemble((f"{mark} ", f"bold {colour}"), plain(text)))
+    console = out()
+    console.print(Text.assemble((f"{mark} ", f"bold {colour}"), plain(text)), soft_wrap=not console.is_terminal)
 
 
 def parsed(text: str) -> dict[str, Any]:
