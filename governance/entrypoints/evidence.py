@@ -101,15 +101,23 @@ class Evidence:
             self._service.ledger.run(lambda tx: alerts.raised(tx, CRITICAL, code, said, do=do))
 
     def show(self) -> None:
-        """Put the newest checkpoint into every governed repository: every clone that fetches it is a witness."""
+        """Put the newest checkpoint into every governed repository: every clone that fetches it is a witness.
+
+        A frozen one lets nothing in; it has its turn as soon as it is thawed.
+        """
         now = self._service.clock()
         with self._service.read() as tx:
             signed, repositories = tree.note(tx), read.repositories(tx)
         for repository in repositories:
             name = repository["name"]
-            if signed is not None and now - self._shown.get(name, 0) >= REF_MS:
-                self._shown[name] = now  # Also where it fails: a repository that is not ours stays that.
+            if signed is not None and now - self._shown.get(name, 0) >= REF_MS and not self._frozen(name):
                 self._show(name, Path(repository["path"]), signed)
+                if not self._frozen(name):  # While it was tried, perhaps.
+                    self._shown[name] = now  # Also where it failed: a repository that is not ours stays that.
+
+    def _frozen(self, name: str) -> bool:
+        with self._service.read() as tx:
+            return any(freeze.whole for freeze in read.freezes(tx, name, at=self._service.now(tx)))
 
     def _show(self, name: str, path: Path, signed: str) -> None:
         handle = CHECKPOINT + "{}-{}".format(*processes.this())
