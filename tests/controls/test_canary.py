@@ -52,6 +52,6 @@ def test_before_it_is_signed_off_a_canary_is_answered_like_anything_else() -> No
     for change in (None, a_review(facts, "dev-b")):
         asked = [decide([(facts, a_standing(canary=canary, change=change))], policy_digest="d") for canary in (0, 41)]
         assert asked[0].refs[0].verdicts == asked[1].refs[0].verdicts
-        assert asked[0].code == "four_eyes.missing_sign_offs" if change else "four_eyes.no_change"
+        assert asked[0].code == ("four_eyes.missing_sign_offs" if change else "four_eyes.no_change")
     enough = a_standing(canary=41, change=a_review(facts, "dev-b", "qa-a"))
     assert decide([(facts, enough)], policy_digest="d").code == "canary.reserved"

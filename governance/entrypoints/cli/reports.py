@@ -36,7 +36,7 @@ Day = Annotated[
     typer.Option(
         "--date",
         callback=_day,
-        help="Its last day, as 2026-03-31, also of a day that lasts; the last due if not named.",
+        help="Its last day, as 2026-03-31, over or not; the last one due if not named.",
     ),
 ]
 Out = Annotated[Path | None, typer.Option(help="A folder to write it to: text, page, facts, plots and mail.")]
